@@ -1,0 +1,78 @@
+/**
+ * config.h - what the user asked for: mount points and settings, from flags, environment and a JSON file.
+ *
+ * options.def declares every option once: key of the JSON file, environment name, flag, default, unit, help. Precedence:
+ * flag, environment, file, default. Each error names the option as the user wrote it, the value, and the remedy.
+ * Threads: none; read once at the start, before other threads.
+ */
+#ifndef S3SHIM_CONFIG_CONFIG_H
+#define S3SHIM_CONFIG_CONFIG_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mount_type { MOUNT_S3, MOUNT_FILE };
+
+/** A mount point and what lies under it. Strings belong to the config; NULL where nothing was said. */
+struct mount_config {
+	char *mount; /* absolute, normalised, never "/" */
+	enum mount_type type;
+	bool read_only;
+	char *path; /* File: the folder */
+	char *bucket; /* S3: NULL shows every bucket as a folder */
+	char *prefix; /* S3: without slashes at its ends, "" for the bucket's root */
+	/* S3, as the sandbox mapping names them: what the mount says, else what the whole session says */
+	char *region, *scheme, *endpoint, *profile;
+	char *access_key_id, *secret_key, *session_token;
+	char *proxy_scheme, *proxy_host, *proxy_port, *proxy_user, *proxy_password;
+	char *ca_file, *ca_path;
+	char *checksum, *storage_class, *sse, *sse_kms_key_id;
+	bool verify_tls_off, path_style, virtual_host, unsigned_requests, requester_pays, attributes_list;
+};
+
+struct config {
+	struct mount_config *mounts;
+	size_t mount_count;
+	char *cache_dir; /* NULL: choose (staging folder, DESIGN of docs/ARCHITECTURE.md) */
+	char *log_path; /* NULL: the default path */
+	int log_level; /* enum log_level */
+	uint64_t memory_bytes; /* in memfds of all open objects */
+	uint64_t put_max_bytes, part_bytes;
+	unsigned parallel, connections;
+	int ttl_ms, deadline_ms, connect_timeout_ms, idle_ms;
+	/* s3run's own */
+	char *stats_path; /* "-": stderr */
+	bool require_preload;
+};
+
+/** One parsed command line: options that are in options.def taken out, the rest left. */
+struct config_args {
+	int argc;
+	char **argv; /* what follows the options: the program and its arguments */
+};
+
+/**
+ * config_load() - flags of @argv (up to `--` or the first word that is no option), environment, file, defaults
+ * Mounts: `--mount /m=s3://bucket/prefix`, `--mount /m=file:/folder`, `--mount /m=s3://` (every bucket), several times;
+ * or the one mount of --bucket, --prefix and --mount /m (default /s3).
+ * Return: 0; -EINVAL with a sentence; the caller config_deinit()s in both cases.
+ */
+int config_load(struct config *ret, int argc, char **argv, struct config_args *ret_rest, struct err *err);
+void config_deinit(struct config *config); /* wipes secrets */
+
+/** config_routes() - the value of S3SHIM_ROUTES: mount points separated by ':'. Return: 0, -ENAMETOOLONG. */
+int config_routes(const struct config *config, char *buf, size_t size);
+
+/** config_help() - options and their help, for --help. */
+void config_help(int fd, const char *program);
+
+/**
+ * config_session_dir() - the 0700 folder of this user's sockets: $XDG_RUNTIME_DIR/s3shim, else /tmp/s3shim-<uid>
+ * Made if missing; its owner and mode are checked. Return: 0; -EPERM if it is somebody else's.
+ */
+int config_session_dir(char *buf, size_t size, struct err *err);
+
+#endif
