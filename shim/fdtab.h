@@ -1,0 +1,78 @@
+/**
+ * fdtab.h - which descriptors are routed: a cache of facts about kernel descriptors.
+ *
+ * An array by descriptor number of pointers to struct desc, one per open description as this process knows it: dup and
+ * fork share it as they share the offset. No entry: the descriptor is foreign, and finding that out is two loads. Entries
+ * can be stale (somebody closed the number without us); what depends on an entry is believed only after fdtab_verify().
+ * Lock-free to read; changes under one lock. In a vfork child, changes go to a thread-local overlay (a few entries).
+ */
+#ifndef S3SHIM_SHIM_FDTAB_H
+#define S3SHIM_SHIM_FDTAB_H
+
+#include "base/wire.h"
+#include "shim/lock.h"
+
+#include <stdbool.h>
+
+#define DESC_ANCESTOR 100 /* kind: a foreign directory above a mount point; only .path counts */
+
+/* A granted or claimed range; read without a lock by a sequence count, written under desc.meta. */
+struct desc_range {
+	_Atomic uint32_t seq;
+	_Atomic uint64_t off, end, gen;
+};
+
+struct desc {
+	_Atomic uint32_t refs; /* fds of this process and calls under way */
+	_Atomic uint32_t shared; /* another process may share the offset: serialise by the broker (OFFSET) */
+	uint64_t file, object, dev, ino;
+	uint32_t kind; /* enum wire_kind, DESC_ANCESTOR */
+	uint32_t mount, slot;
+	_Atomic uint32_t flags; /* as open(2): access mode, O_APPEND */
+	struct lock offset; /* threads that move the shared offset of an incomplete object */
+	struct lock meta; /* the ranges below */
+	struct desc_range grant, claim;
+	_Atomic uint32_t written; /* a CLOSED is due when the last descriptor of this process goes */
+	char *path; /* absolute, mem_alloc()ed; what fchdir, openat and readlink of /proc/self/fd say */
+};
+
+/** fdtab_get() - the description of @fd with a reference, or NULL if foreign. */
+struct desc *fdtab_get(int fd);
+void desc_put(struct desc *d); /* NULL is fine */
+
+/** fdtab_routed() - is there an entry? Without a reference: for a quick no. */
+bool fdtab_routed(int fd);
+
+/** fdtab_verify() - is @fd still the file that @d says (fstat: dev, ino)? Else the entry is dropped. */
+bool fdtab_verify(int fd, struct desc *d);
+
+/** desc_new() - a description with one reference, ranges empty; @path is copied. NULL if there is no memory. */
+struct desc *desc_new(uint32_t kind, const char *path);
+
+/** fdtab_set() - @fd is @d now (takes a reference of its own); what was there before is dropped. Return: 0, -ENOMEM. */
+int fdtab_set(int fd, struct desc *d);
+
+/** fdtab_drop() - @fd is foreign or closed now. Return: the description that was there, its reference the caller's, or NULL. */
+struct desc *fdtab_drop(int fd);
+
+/** fdtab_dup() - @to is what @from is (dup2 and its like succeeded); dropping what @to was. */
+void fdtab_dup(int from, int to);
+
+/** fdtab_close() - hooked close of a routed or formerly routed @fd: real close, then CLOSED where a writer may have been the
+ *  last, and its result. Return: 0 or -errno. */
+int fdtab_close(int fd);
+
+/** fdtab_closed() - the entry's part of it alone, after the real close was done by somebody else (dup2, fclose). */
+int fdtab_closed(struct desc *d);
+
+/** fdtab_each() - every entry, for exec and exit; stops where @f returns nonzero. */
+int fdtab_each(int (*f)(int fd, struct desc *d, void *arg), void *arg);
+
+/** fdtab_mark_shared() - after fork, in parent and child. fdtab_vfork_done() - drop the overlay. */
+void fdtab_mark_shared(void);
+void fdtab_vfork_done(void);
+
+/** fdtab_close_writers() - at exit: close what can write and wait for the uploads. */
+void fdtab_close_writers(void);
+
+#endif

@@ -1,0 +1,69 @@
+/**
+ * lock.h - a mutex for a shim: a futex, signals blocked while it is held, reset in a forked child.
+ *
+ * A handler that interrupted the holder on its own thread would wait for ever, so lock_take() blocks every signal and
+ * lock_drop() restores the mask. Held for memory work only, never over a message to the broker, except for
+ * a description's offset lock (fdtab.h), which says so itself. After fork only the forking thread lives: fork_check()
+ * (link.h) resets every registered lock before the child's first use.
+ */
+#ifndef S3SHIM_SHIM_LOCK_H
+#define S3SHIM_SHIM_LOCK_H
+
+#include "shim/sys.h"
+
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct lock {
+	_Atomic uint32_t v; /* 0 free, 1 taken, 2 taken and awaited */
+};
+
+typedef uint64_t lock_mask; /* the kernel's sigset */
+
+static inline lock_mask signals_block(void)
+{
+	lock_mask all = ~(lock_mask)0, old = 0;
+
+	(void)SYS(rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &old, sizeof(old));
+	return old;
+}
+
+static inline void signals_restore(lock_mask old)
+{
+	(void)SYS(rt_sigprocmask, 2 /* SIG_SETMASK */, &old, NULL, sizeof(old));
+}
+
+/** lock_wait(), lock_wake() - without signals: for the offset lock, whose holder waits with the program's mask. */
+static inline void lock_wait(struct lock *l)
+{
+	uint32_t expect = 0;
+
+	if (atomic_compare_exchange_strong_explicit(&l->v, &expect, 1, memory_order_acquire, memory_order_relaxed))
+		return;
+	while (atomic_exchange_explicit(&l->v, 2, memory_order_acquire) != 0)
+		(void)SYS(futex, &l->v, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+}
+
+static inline void lock_wake(struct lock *l)
+{
+	if (atomic_exchange_explicit(&l->v, 0, memory_order_release) == 2)
+		(void)SYS(futex, &l->v, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static inline lock_mask lock_take(struct lock *l)
+{
+	lock_mask old = signals_block();
+
+	lock_wait(l);
+	return old;
+}
+
+static inline void lock_drop(struct lock *l, lock_mask old)
+{
+	lock_wake(l);
+	signals_restore(old);
+}
+
+#endif
