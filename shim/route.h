@@ -25,20 +25,29 @@ struct route {
 };
 
 enum route_result {
-	ROUTE_FOREIGN = 0, /* not ours: call libc with the program's own arguments */
+	ROUTE_FOREIGN = 0, /* not ours: call libc with the arguments, which may have been rewritten */
 	ROUTE_MOUNT = 1, /* ours: *ret is filled */
 };
 
 /**
- * route_at() - of @path relative to @dirfd (AT_FDCWD: the current directory)
+ * route_at() - of *@path relative to *@dirfd (AT_FDCWD: the current directory)
+ * A relative path that leads out of the mount that its base is in is foreign, but the kernel cannot know its base: then
+ * *@dirfd becomes AT_FDCWD and *@path the absolute path (in ret->path), so that a hook ends in one way:
+ *
+ *     if (!(rc = route_at(&dirfd, &path, &r)))
+ *             return REAL(openat)(dirfd, path, flags, mode);
+ *
  * NULL and "" are foreign (libc has the right error), as is a relative path below a descriptor that is neither routed nor
- * an ancestor of a mount point. Return: enum route_result; -ENAMETOOLONG; -ENOTDIR (@dirfd is a routed file).
+ * an ancestor of a mount point. Return: enum route_result; -ENAMETOOLONG; -ENOTDIR (*@dirfd is a routed file).
  */
-int route_at(int dirfd, const char *path, struct route *ret);
+int route_at(int *dirfd, const char **path, struct route *ret);
 
-static inline int route(const char *path, struct route *ret)
+/** route() - the same of a path alone. */
+static inline int route(const char **path, struct route *ret)
 {
-	return route_at(-100 /* AT_FDCWD */, path, ret);
+	int dirfd = -100; /* AT_FDCWD */
+
+	return route_at(&dirfd, path, ret);
 }
 
 /**
