@@ -1,9 +1,9 @@
 /**
  * config.h - what the user asked for: mount points and settings, from flags, environment and a JSON file.
  *
- * options.def declares every option once: key of the JSON file, environment name, flag, default, unit, help. Precedence:
- * flag, environment, file, default. Each error names the option as the user wrote it, the value, and the remedy.
- * Threads: none; read once at the start, before other threads.
+ * options.def declares every option once: key of the JSON file, environment name, flag, default, unit, help.
+ * Precedence: flag, environment, file, default. Each error names the option as the user wrote it, the value, and the
+ * remedy. Threads: none; read once at the start, before other threads.
  */
 #ifndef S3SHIM_CONFIG_CONFIG_H
 #define S3SHIM_CONFIG_CONFIG_H
@@ -21,7 +21,7 @@ struct mount_config {
 	char *mount; /* absolute, normalised, never "/" */
 	enum mount_type type;
 	bool read_only;
-	char *path; /* File: the folder */
+	char *path;   /* File: the folder */
 	char *bucket; /* S3: NULL shows every bucket as a folder */
 	char *prefix; /* S3: without slashes at its ends, "" for the bucket's root */
 	/* S3, as the sandbox mapping names them: what the mount says, else what the whole session says */
@@ -36,16 +36,23 @@ struct mount_config {
 struct config {
 	struct mount_config *mounts;
 	size_t mount_count;
-	char *cache_dir; /* NULL: choose (staging folder, DESIGN of docs/ARCHITECTURE.md) */
-	char *log_path; /* NULL: the default path */
-	int log_level; /* enum log_level */
+	char *cache_dir;       /* NULL: choose (staging folder, DESIGN of docs/ARCHITECTURE.md) */
+	char *log_path;        /* NULL: the default path */
+	int log_level;         /* enum log_level */
 	uint64_t memory_bytes; /* in memfds of all open objects */
 	uint64_t put_max_bytes, part_bytes;
 	unsigned parallel, connections;
-	int ttl_ms, deadline_ms, connect_timeout_ms, idle_ms;
+	int ttl_ms, deadline_ms, connect_timeout_ms;
+	int idle_ms;              /* -1: nothing was said */
+	char *config_path, *user; /* the JSON file; whose entries of its sandboxMapping */
+	bool help, version;       /* asked for: nothing else was looked at */
 	/* s3run's own */
 	char *stats_path; /* "-": stderr */
 	bool require_preload;
+	char *library_path, *broker_path; /* NULL: beside the program */
+	/* s3shimd's own */
+	char *socket_path, *bare_path;
+	int control_fd, ready_fd; /* -1: none */
 };
 
 /** One parsed command line: options that are in options.def taken out, the rest left. */
@@ -58,7 +65,10 @@ struct config_args {
  * config_load() - flags of @argv (up to `--` or the first word that is no option), environment, file, defaults
  * Mounts: `--mount /m=s3://bucket/prefix`, `--mount /m=file:/folder`, `--mount /m=s3://` (every bucket), several times;
  * or the one mount of --bucket, --prefix and --mount /m (default /s3).
- * Return: 0; -EINVAL with a sentence; the caller config_deinit()s in both cases.
+ * The mounts are those of the first of flags (--mount, --bucket), environment (S3SHIM_MOUNT, S3SHIM_BUCKET) and file
+ * (sandboxMapping, bucketName) that names any.
+ * Return: 0; -EINVAL with a sentence; the caller config_deinit()s in both cases. s3shimd's own fields are set as soon
+ * as the flags could be read, even if something else failed.
  */
 int config_load(struct config *ret, int argc, char **argv, struct config_args *ret_rest, struct err *err);
 void config_deinit(struct config *config); /* wipes secrets */
@@ -66,13 +76,19 @@ void config_deinit(struct config *config); /* wipes secrets */
 /** config_routes() - the value of S3SHIM_ROUTES: mount points separated by ':'. Return: 0, -ENAMETOOLONG. */
 int config_routes(const struct config *config, char *buf, size_t size);
 
-/** config_help() - options and their help, for --help. */
-void config_help(int fd, const char *program);
+/** config_help() - options and their help, for --help. @daemon: s3shimd's own, else s3run's. */
+void config_help(int fd, bool daemon);
 
 /**
  * config_session_dir() - the 0700 folder of this user's sockets: $XDG_RUNTIME_DIR/s3shim, else /tmp/s3shim-<uid>
  * Made if missing; its owner and mode are checked. Return: 0; -EPERM if it is somebody else's.
  */
 int config_session_dir(char *buf, size_t size, struct err *err);
+
+/**
+ * config_log_default() - where the broker logs if nothing was said: <name>.log in $XDG_STATE_HOME/s3shim, else in
+ * ~/.local/state/s3shim, else in the session's folder. The folder is made if missing. Return: 0; negative errno.
+ */
+int config_log_default(const char *name, char *buf, size_t size, struct err *err);
 
 #endif

@@ -1,0 +1,360 @@
+/*
+ * Loading goes in three steps: gather what flags, environment and file say, as text with its place (struct setting, of
+ * which a lower level never replaces a higher one); convert; then make the mounts. So every sentence can name the
+ * option as the user wrote it, and the file is read after the flag that names it.
+ */
+#include "config/config.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "config/json.h"
+#include "config/mapping.h"
+#include "config/mount.h"
+#include "config/option.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MOUNTS_MAX 256
+
+/* A --mount or S3SHIM_MOUNT as it was written; borrowed from argv or the environment. */
+struct mount_text {
+	const char *text, *where;
+	enum setting_level level;
+};
+
+struct load {
+	struct config *config;
+	struct setting session[OPT_MAX];
+	struct mount_text mounts[MOUNTS_MAX];
+	size_t mount_count;
+	struct json json;
+	bool has_json;
+};
+
+static void load_deinit(struct load *l)
+{
+	for (int i = 0; i < OPT_MAX; i++)
+		setting_deinit(&l->session[i]);
+	json_deinit(&l->json);
+}
+
+static int put(struct load *l, int opt, enum setting_level level, const char *text, const char *where, struct err *err)
+{
+	if (option_rows[opt].type == OPTION_TYPE_MOUNT) {
+		if (l->mount_count == MOUNTS_MAX)
+			return err_set(err, EINVAL, "%s: more than %d mounts", where, MOUNTS_MAX);
+		l->mounts[l->mount_count++] = (struct mount_text){ text, where, level };
+		return 0;
+	}
+	if (setting_put(&l->session[opt], level, text, where) < 0)
+		return err_set(err, ENOMEM, "%s: out of memory", where);
+	return 0;
+}
+
+static int unknown_flag(const char *word, size_t len, struct err *err)
+{
+	char name[64], near[64];
+	const char *found;
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)len, word);
+	found = option_nearest_flag(name + strspn(name, "-"), near, sizeof(near));
+	if (found)
+		return err_set(err, EINVAL, "unknown option '%.*s'; did you mean '--%s'?", (int)len, word, found);
+	return err_set(err, EINVAL, "unknown option '%.*s'; see --help", (int)len, word);
+}
+
+/* One flag at argv[*at], which moves to its last word. */
+static int take_flag(struct load *l, int argc, char **argv, int *at, struct err *err)
+{
+	const char *word = argv[*at], *equals = strchr(word, '='), *value = equals ? equals + 1 : NULL;
+	size_t len = equals ? (size_t)(equals - word) : strlen(word);
+	const char *flag_where;
+	char where[64];
+	int opt = -1;
+
+	if (strcmp(word, "-h") == 0)
+		opt = OPT_help;
+	else if (strncmp(word, "--", 2) == 0)
+		opt = option_by_flag(word + 2, len - 2);
+	if (opt < 0)
+		return unknown_flag(word, len, err);
+	if (!value && option_is_bool(option_rows[opt].type))
+		value = option_flag_alone(option_rows[opt].type);
+	else if (value && option_is_bool(option_rows[opt].type) && option_rows[opt].type != OPTION_TYPE_BOOL)
+		return err_set(err, EINVAL, "%.*s takes no value", (int)len, word);
+	if (!value) {
+		if (*at + 1 >= argc)
+			return err_set(err, EINVAL, "%s needs a value: %s", word, option_rows[opt].unit);
+		value = argv[++*at];
+	}
+	(void)snprintf(where, sizeof(where), "%.*s", (int)len, word);
+	flag_where = option_rows[opt].type == OPTION_TYPE_MOUNT ? "--mount" : where;
+	return put(l, opt, SETTING_FLAG, value, flag_where, err);
+}
+
+static int take_flags(struct load *l, int argc, char **argv, struct config_args *ret_rest, struct err *err)
+{
+	int at = 1;
+
+	for (; at < argc && argv[at][0] == '-' && argv[at][1]; at++) {
+		int r;
+		if (strcmp(argv[at], "--") == 0) {
+			at++;
+			break;
+		}
+		r = take_flag(l, argc, argv, &at, err);
+		if (r < 0)
+			return r;
+	}
+	if (at > argc)
+		at = argc;
+	*ret_rest = (struct config_args){ argc - at, argv + at };
+	return 0;
+}
+
+static int take_env(struct load *l, int opt, struct err *err)
+{
+	const char *names = option_rows[opt].env;
+
+	while (names && *names) {
+		char name[64];
+		const char *value;
+		size_t n = strcspn(names, " ");
+		(void)snprintf(name, sizeof(name), "%.*s", (int)n, names);
+		value = getenv(name);
+		if (value && *value)
+			return put(l, opt, SETTING_ENV, value, opt == OPT_mounts ? "S3SHIM_MOUNT" : name, err);
+		names += n;
+		names += strspn(names, " ");
+	}
+	return 0;
+}
+
+static int take_file(struct load *l, struct err *err)
+{
+	int r;
+
+	if (!l->session[OPT_config_path].text)
+		return 0;
+	r = json_load(&l->json, l->session[OPT_config_path].text, err);
+	if (r < 0)
+		return r;
+	l->has_json = true;
+	return mapping_settings(&l->json, l->session, err);
+}
+
+/* Settings of one group, or with OPTION_GROUP_MOUNT of every group but the mounts', into struct config. */
+static int store_group(struct load *l, enum option_group group, struct err *err)
+{
+	for (int i = 0; i < OPT_MAX; i++) {
+		int r;
+		if (option_rows[i].group != group || !l->session[i].text)
+			continue;
+		r = option_store(i, &l->session[i], l->config, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int put_defaults(struct load *l, struct err *err)
+{
+	for (int i = 0; i < OPT_MAX; i++) {
+		const struct option_row *row = &option_rows[i];
+		int r = row->fallback && row->type != OPTION_TYPE_MOUNT && !l->session[i].text
+			    ? put(l, i, SETTING_DEFAULT, row->fallback, row->key ? row->key : row->flag, err)
+			    : 0;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int check_bounds(const struct load *l, struct err *err)
+{
+	const struct config *c = l->config;
+
+	if (c->part_bytes < MIB(5) || c->part_bytes > GIB(5))
+		return err_set(err, EINVAL, "%s '%s' is not between 5MiB and 5GiB, which S3 asks of a part",
+			       l->session[OPT_part_bytes].where, l->session[OPT_part_bytes].text);
+	if (c->put_max_bytes > GIB(5))
+		return err_set(err, EINVAL, "%s '%s' is more than 5GiB, the most that S3 takes in one PUT",
+			       l->session[OPT_put_max_bytes].where, l->session[OPT_put_max_bytes].text);
+	return 0;
+}
+
+/* The level whose mounts count: the first that names any. */
+static enum setting_level mounts_level(const struct load *l)
+{
+	enum setting_level level = l->session[OPT_bucket].level;
+
+	for (size_t i = 0; i < l->mount_count; i++)
+		if (l->mounts[i].level > level)
+			level = l->mounts[i].level;
+	return level;
+}
+
+/* The mount of --bucket and --prefix at @point. */
+static int session_mount(struct load *l, const char *point, const char *where, struct err *err)
+{
+	__attribute__((cleanup(mount_deinit))) struct mount_config m = { .type = MOUNT_S3 };
+	const struct setting *bucket = &l->session[OPT_bucket], *prefix = &l->session[OPT_prefix];
+	int r;
+
+	if (!bucket->text)
+		return err_set(err, EINVAL, "no bucket: give --bucket NAME, S3SHIM_BUCKET or --mount %s=s3://NAME",
+			       point);
+	r = mount_bucket(bucket->text, bucket->where, err);
+	if (r == 0)
+		r = mount_point(point, where, &m.mount, err);
+	if (r == 0)
+		r = mount_prefix(prefix->text ? prefix->text : "", prefix->text ? prefix->where : "", &m.prefix, err);
+	if (r < 0)
+		return r;
+	m.bucket = strdup(bucket->text);
+	if (!m.bucket)
+		return err_set(err, ENOMEM, "out of memory");
+	r = mount_fill(&m, NULL, l->session, err);
+	return r < 0 ? r : mount_add(l->config, &m, where, err);
+}
+
+static int spec_mount(struct load *l, const struct mount_text *t, struct err *err)
+{
+	__attribute__((cleanup(mount_deinit))) struct mount_config m = { 0 };
+	int r = mount_spec(t->text, t->where, &m, err);
+
+	if (r == 0)
+		r = mount_fill(&m, NULL, l->session, err);
+	return r < 0 ? r : mount_add(l->config, &m, t->where, err);
+}
+
+static int make_mounts(struct load *l, struct err *err)
+{
+	enum setting_level level = mounts_level(l);
+	const struct mount_text *bare = NULL;
+	int r;
+
+	for (size_t i = 0; i < l->mount_count; i++) {
+		const struct mount_text *t = &l->mounts[i];
+		if (strchr(t->text, '=')) {
+			r = t->level == level ? spec_mount(l, t, err) : 0;
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (bare && bare->level == t->level)
+			return err_set(err, EINVAL,
+				       "%s '%s': one mount can go without '='; write --mount %s=s3://bucket/prefix",
+				       t->where, t->text, t->text);
+		if (!bare)
+			bare = t;
+	}
+	if ((bare && bare->level == level) || (level > SETTING_NONE && l->session[OPT_bucket].level == level)) {
+		r = session_mount(l, bare ? bare->text : MOUNT_DEFAULT, bare ? bare->where : "--mount", err);
+		if (r < 0)
+			return r;
+	}
+	if (level <= SETTING_FILE && l->has_json) {
+		r = mapping_mounts(&l->json, l->config->user, bare ? bare->text : MOUNT_DEFAULT, l->session, l->config,
+				   err);
+		if (r < 0)
+			return r;
+		if (!l->config->mount_count && json_get(&l->json, 0, "sandboxMapping") >= 0)
+			return err_set(err, EINVAL, "%s: sandboxMapping has nothing for user '%s' and nothing for \"\"",
+				       l->json.name, l->config->user ? l->config->user : "");
+	}
+	if (!l->config->mount_count)
+		return session_mount(l, MOUNT_DEFAULT, "--mount", err);
+	return 0;
+}
+
+static int load(struct load *l, int argc, char **argv, struct config_args *ret_rest, struct err *err)
+{
+	struct config *c = l->config;
+	int r = take_flags(l, argc, argv, ret_rest, err), daemon;
+
+	/* First of all: whoever waits at the other end of these wants to read of what follows. */
+	daemon = store_group(l, OPTION_GROUP_DAEMON, r < 0 ? NULL : err);
+	if (r < 0 || daemon < 0)
+		return r < 0 ? r : daemon;
+	c->help = l->session[OPT_help].text;
+	c->version = l->session[OPT_version].text;
+	if (c->help || c->version)
+		return 0;
+	for (int i = 0; i < OPT_MAX; i++) {
+		r = take_env(l, i, err);
+		if (r < 0)
+			return r;
+	}
+	r = take_file(l, err);
+	if (r == 0)
+		r = put_defaults(l, err);
+	if (r == 0)
+		r = store_group(l, OPTION_GROUP_SESSION, err);
+	if (r == 0)
+		r = store_group(l, OPTION_GROUP_RUN, err);
+	if (r == 0)
+		r = check_bounds(l, err);
+	return r < 0 ? r : make_mounts(l, err);
+}
+
+int config_load(struct config *ret, int argc, char **argv, struct config_args *ret_rest, struct err *err)
+{
+	struct load l = { .config = ret };
+	int r;
+
+	*ret = (struct config){ .log_level = LOG_INFO, .idle_ms = -1, .control_fd = -1, .ready_fd = -1 };
+	*ret_rest = (struct config_args){ 0 };
+	r = load(&l, argc, argv, ret_rest, err);
+	load_deinit(&l);
+	return r;
+}
+
+void config_deinit(struct config *config)
+{
+	char **const texts[] = { &config->cache_dir,   &config->log_path,    &config->config_path,
+				 &config->user,        &config->stats_path,  &config->library_path,
+				 &config->broker_path, &config->socket_path, &config->bare_path };
+
+	for (size_t i = 0; i < config->mount_count; i++)
+		mount_deinit(&config->mounts[i]);
+	free(config->mounts);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		free(*texts[i]);
+	*config = (struct config){ .control_fd = -1, .ready_fd = -1 };
+}
+
+int config_routes(const struct config *config, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	if (!size)
+		return -ENAMETOOLONG;
+	buf[0] = '\0';
+	for (size_t i = 0; i < config->mount_count; i++) {
+		int r = snprintf(buf + n, size - n, "%s%s", i ? ":" : "", config->mounts[i].mount);
+		if (r < 0 || (size_t)r >= size - n)
+			return -ENAMETOOLONG;
+		n += (size_t)r;
+	}
+	return 0;
+}
+
+void config_help(int fd, bool daemon)
+{
+	for (int i = 0; i < OPT_MAX; i++) {
+		const struct option_row *row = &option_rows[i];
+		char left[64], first[32];
+		bool ours = row->group == OPTION_GROUP_RUN ? !daemon : row->group != OPTION_GROUP_DAEMON || daemon;
+		if (!row->flag || !ours)
+			continue;
+		(void)snprintf(first, sizeof(first), "%.*s", (int)strcspn(row->flag, " "), row->flag);
+		(void)snprintf(left, sizeof(left), "--%s%s%s", first, row->unit ? " " : "", row->unit ? row->unit : "");
+		dprintf(fd, "  %-26s%s%s", left, strlen(left) > 25 ? "\n                            " : "", row->help);
+		if (row->fallback && !option_is_bool(row->type))
+			dprintf(fd, "; %s", row->fallback);
+		if (row->env)
+			dprintf(fd, " [%.*s]", (int)strcspn(row->env, " "), row->env);
+		dprintf(fd, "\n");
+	}
+}

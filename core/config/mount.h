@@ -1,0 +1,47 @@
+/**
+ * mount.h - mount points: how they are written, checked and filled from settings.
+ *
+ * @where in every function is what the user wrote the value as ("--mount", "conf.json:3:14: path"), for the sentence.
+ * Results are malloc'd. Threads: none.
+ */
+#ifndef S3SHIM_CONFIG_MOUNT_H
+#define S3SHIM_CONFIG_MOUNT_H
+
+#include "config/config.h"
+#include "config/option.h"
+
+#define MOUNT_DEFAULT "/s3"
+
+/** mount_point() - normalise: absolute, no empty and no `.` parts. -EINVAL: relative, "/", `..`, a ':'. */
+int mount_point(const char *text, const char *where, char **ret, struct err *err);
+
+/** mount_prefix() - without slashes at its ends. -EINVAL: `.`, `..` and empty parts, which no path could name. */
+int mount_prefix(const char *text, const char *where, char **ret, struct err *err);
+
+/** mount_bucket() - is it a name, not a path or URL? */
+int mount_bucket(const char *text, const char *where, struct err *err);
+
+/** mount_spec() - "/m=s3://bucket/prefix", "/m=s3://", "/m=file:/folder" into @m's mount, type, bucket, prefix, path.
+ */
+int mount_spec(const char *text, const char *where, struct mount_config *m, struct err *err);
+
+/**
+ * mount_expand() - %u user, %d domain, %f full name, %% in a File sandbox's path
+ * @user: "name", "name@domain" or "DOMAIN\name", NULL for nobody. -EINVAL: what it expands to is empty or holds `/` or
+ * `..`, an unknown placeholder, a path that is not absolute.
+ */
+int mount_expand(const char *path, const char *user, const char *where, char **ret, struct err *err);
+
+/**
+ * mount_fill() - settings of OPTION_GROUP_MOUNT into @m's fields: what the mount itself says (@own, NULL: nothing),
+ * else what the session says (@session). Bucket and prefix are not touched. Keys are never mixed: of id, secret and
+ * token either all come from the mount or all from the session. File mounts take read_only alone.
+ */
+int mount_fill(struct mount_config *m, const struct setting *own, const struct setting *session, struct err *err);
+
+/** mount_add() - append to @config, which owns @m's strings from now on. -EINVAL: the mount point is there already. */
+int mount_add(struct config *config, struct mount_config *m, const char *where, struct err *err);
+
+void mount_deinit(struct mount_config *m); /* wipes */
+
+#endif

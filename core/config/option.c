@@ -1,0 +1,394 @@
+#include "config/option.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "config/config.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAMES_MAX 128
+
+const struct option_row option_rows[OPT_MAX] = {
+#define ROW(group_, type_of, key, env, flag, field, type, fallback, unit, help) \
+	[OPT_##field] = { key,      env,  flag, OPTION_GROUP_##group_, offsetof(type_of, field), OPTION_TYPE_##type, \
+			  fallback, unit, help },
+#define OPTION(...)        ROW(SESSION, struct config, __VA_ARGS__)
+#define MOUNT_OPTION(...)  ROW(MOUNT, struct mount_config, __VA_ARGS__)
+#define RUN_OPTION(...)    ROW(RUN, struct config, __VA_ARGS__)
+#define DAEMON_OPTION(...) ROW(DAEMON, struct config, __VA_ARGS__)
+#include "config/options.def"
+#undef OPTION
+#undef MOUNT_OPTION
+#undef RUN_OPTION
+#undef DAEMON_OPTION
+};
+
+void option_wipe_free(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+int setting_put(struct setting *s, enum setting_level level, const char *text, const char *where)
+{
+	char *text_copy, *where_copy;
+
+	if (level < s->level)
+		return 0;
+	text_copy = strdup(text);
+	where_copy = strdup(where);
+	if (!text_copy || !where_copy) {
+		option_wipe_free(text_copy);
+		free(where_copy);
+		return -ENOMEM;
+	}
+	setting_deinit(s);
+	*s = (struct setting){ level, text_copy, where_copy };
+	return 0;
+}
+
+void setting_deinit(struct setting *s)
+{
+	option_wipe_free(s->text);
+	free(s->where);
+	*s = (struct setting){ 0 };
+}
+
+/* Is @name (of @len bytes) one of the blank-separated @names? */
+static bool among(const char *names, const char *name, size_t len)
+{
+	while (names && *names) {
+		size_t n = strcspn(names, " ");
+		if (n == len && memcmp(names, name, len) == 0)
+			return true;
+		names += n;
+		names += strspn(names, " ");
+	}
+	return false;
+}
+
+int option_by_flag(const char *name, size_t len)
+{
+	for (int i = 0; i < OPT_MAX; i++)
+		if (among(option_rows[i].flag, name, len))
+			return i;
+	return -1;
+}
+
+int option_by_key(const char *name)
+{
+	for (int i = 0; i < OPT_MAX; i++)
+		if (option_rows[i].key && strcmp(option_rows[i].key, name) == 0)
+			return i;
+	return -1;
+}
+
+bool option_is_bool(enum option_type type)
+{
+	return type == OPTION_TYPE_BOOL || type == OPTION_TYPE_BOOL_NO || type == OPTION_TYPE_BOOL_NOT;
+}
+
+const char *option_flag_alone(enum option_type type)
+{
+	return type == OPTION_TYPE_BOOL ? "true" : "false";
+}
+
+/* Values. Each returns false where @text is none. */
+
+static bool parse_number(const char **at, uint64_t *ret)
+{
+	const char *p = *at;
+	uint64_t n = 0;
+
+	if (*p < '0' || *p > '9')
+		return false;
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n))
+			return false;
+	*at = p;
+	*ret = n;
+	return true;
+}
+
+static bool parse_size(const char *text, uint64_t *ret)
+{
+	static const char units[] = "KMGT";
+	uint64_t n;
+	const char *unit;
+
+	if (!parse_number(&text, &n))
+		return false;
+	unit = *text ? strchr(units, *text == 'k' ? 'K' : *text) : NULL;
+	if (unit) {
+		unsigned shift = 10 * (unsigned)(unit - units + 1);
+		if (n > UINT64_MAX >> shift)
+			return false;
+		n <<= shift;
+		text++;
+		if (strcmp(text, "iB") == 0)
+			text += 2;
+	}
+	if (*text == 'B' && !text[1])
+		text++;
+	if (*text)
+		return false;
+	*ret = n;
+	return true;
+}
+
+static bool parse_duration(const char *text, int *ret)
+{
+	static const struct {
+		const char *unit;
+		unsigned ms;
+	} units[] = { { "", 1 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+	uint64_t n;
+
+	if (!parse_number(&text, &n))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (strcmp(text, units[i].unit) == 0) {
+			if (n > INT_MAX / units[i].ms)
+				return false;
+			*ret = (int)(n * units[i].ms);
+			return true;
+		}
+	return false;
+}
+
+static bool parse_bounded(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	uint64_t n;
+
+	if (!parse_number(&text, &n) || *text || n < min || n > max)
+		return false;
+	*ret = n;
+	return true;
+}
+
+static bool parse_bool(const char *text, bool *ret)
+{
+	static const char *const words[] = { "false", "true", "no", "yes", "off", "on", "0", "1" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcmp(text, words[i]) == 0) {
+			*ret = i & 1;
+			return true;
+		}
+	return false;
+}
+
+char *option_path_absolute(const char *path)
+{
+	cleanup_free char *cwd = NULL;
+	char *joined = NULL;
+
+	if (path[0] == '/')
+		return strdup(path);
+	cwd = getcwd(NULL, 0);
+	if (!cwd || asprintf(&joined, "%s/%s", cwd, path) < 0)
+		return NULL;
+	return joined;
+}
+
+/* What a value of the type looks like, for the sentence. */
+static const char *shape(enum option_type type)
+{
+	switch (type) {
+	case OPTION_TYPE_PORT:
+		return "a port, 1 to 65535";
+	case OPTION_TYPE_SCHEME:
+		return "'http' or 'https'";
+	case OPTION_TYPE_CHECKSUM:
+		return "'crc64nvme', 'crc32' or 'whenRequired'";
+	case OPTION_TYPE_BOOL:
+	case OPTION_TYPE_BOOL_NO:
+	case OPTION_TYPE_BOOL_NOT:
+		return "'true' or 'false'";
+	case OPTION_TYPE_ATTRIBUTES:
+		return "'posix' or 'list'";
+	case OPTION_TYPE_SIZE:
+		return "a size such as 64M or 1GiB";
+	case OPTION_TYPE_DURATION:
+		return "a time such as 500ms or 30s";
+	case OPTION_TYPE_COUNT:
+		return "a number from 1 to 1024";
+	case OPTION_TYPE_FD:
+		return "the number of a descriptor";
+	case OPTION_TYPE_LEVEL:
+		return "'debug', 'info', 'warn' or 'error'";
+	default:
+		return "a text that is not empty";
+	}
+}
+
+static int store_text(char **field, char *text)
+{
+	if (!text)
+		return -ENOMEM;
+	option_wipe_free(*field);
+	*field = text;
+	return 0;
+}
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+	for (; *words; words++)
+		if (strcmp(text, *words) == 0)
+			return true;
+	return false;
+}
+
+/* Return: 0, -ENOMEM, -EINVAL where @text is no value of @type. */
+static int store(enum option_type type, const char *text, void *field)
+{
+	static const char *const schemes[] = { "http", "https", NULL };
+	static const char *const checksums[] = { "crc64nvme", "crc32", "whenRequired", NULL };
+	uint64_t n;
+	bool flag;
+	int level;
+
+	switch (type) {
+	case OPTION_TYPE_MOUNT:
+		return 0;
+	case OPTION_TYPE_STRING:
+	case OPTION_TYPE_SECRET:
+		return *text ? store_text(field, strdup(text)) : -EINVAL;
+	case OPTION_TYPE_LOG_PATH:
+		if (strcmp(text, "-") == 0)
+			return store_text(field, strdup(text));
+		__attribute__((fallthrough));
+	case OPTION_TYPE_PATH:
+		return *text ? store_text(field, option_path_absolute(text)) : -EINVAL;
+	case OPTION_TYPE_PORT:
+		return parse_bounded(text, 1, 65535, &n) ? store_text(field, strdup(text)) : -EINVAL;
+	case OPTION_TYPE_SCHEME:
+		return is_one_of(text, schemes) ? store_text(field, strdup(text)) : -EINVAL;
+	case OPTION_TYPE_CHECKSUM:
+		return is_one_of(text, checksums) ? store_text(field, strdup(text)) : -EINVAL;
+	case OPTION_TYPE_BOOL:
+	case OPTION_TYPE_BOOL_NO:
+	case OPTION_TYPE_BOOL_NOT:
+		if (!parse_bool(text, &flag))
+			return -EINVAL;
+		*(bool *)field = flag != (type == OPTION_TYPE_BOOL_NOT);
+		return 0;
+	case OPTION_TYPE_ATTRIBUTES:
+		*(bool *)field = strcmp(text, "list") == 0;
+		return *(bool *)field || strcmp(text, "posix") == 0 ? 0 : -EINVAL;
+	case OPTION_TYPE_SIZE:
+		return parse_size(text, field) ? 0 : -EINVAL;
+	case OPTION_TYPE_DURATION:
+		return parse_duration(text, field) ? 0 : -EINVAL;
+	case OPTION_TYPE_COUNT:
+		if (!parse_bounded(text, 1, 1024, &n))
+			return -EINVAL;
+		*(unsigned *)field = (unsigned)n;
+		return 0;
+	case OPTION_TYPE_FD:
+		if (!parse_bounded(text, 0, INT_MAX, &n))
+			return -EINVAL;
+		*(int *)field = (int)n;
+		return 0;
+	case OPTION_TYPE_LEVEL:
+		level = log_level_parse(text);
+		if (level < 0)
+			return -EINVAL;
+		*(int *)field = level;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int option_store(int opt, const struct setting *s, void *base, struct err *err)
+{
+	const struct option_row *row = &option_rows[opt];
+	int r = store(row->type, s->text, (char *)base + row->offset);
+
+	if (r == -ENOMEM)
+		return err_set(err, ENOMEM, "%s: out of memory", s->where);
+	if (r < 0)
+		return err_set(err, EINVAL, "%s '%s' is not %s", s->where,
+			       row->type == OPTION_TYPE_SECRET ? "***" : s->text, shape(row->type));
+	return 0;
+}
+
+/* Levenshtein's distance, one row of the matrix; case counts nothing, long names are never near. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[65], n = strlen(b);
+
+	if (n > 64 || strlen(a) > 64)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; *a; i++, a++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t above = row[j], best = diagonal + ((*a | 32) != (b[j - 1] | 32));
+			if (above + 1 < best)
+				best = above + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			diagonal = above;
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+const char *option_nearest(const char *name, const char *const *names)
+{
+	const char *best = NULL;
+	size_t best_distance = strlen(name) / 3 + 2;
+
+	for (; *names; names++) {
+		size_t d = distance(name, *names);
+		if (d < best_distance) {
+			best_distance = d;
+			best = *names;
+		}
+	}
+	return best;
+}
+
+const char *option_nearest_flag(const char *name, char *buf, size_t size)
+{
+	char words[NAMES_MAX][32];
+	const char *names[NAMES_MAX + 1], *found;
+	size_t count = 0;
+
+	for (int i = 0; i < OPT_MAX; i++) {
+		const char *at = option_rows[i].flag;
+		while (at && *at && count < NAMES_MAX) {
+			size_t n = strcspn(at, " ");
+			(void)snprintf(words[count], sizeof(words[count]), "%.*s", (int)n, at);
+			names[count] = words[count];
+			count++;
+			at += n;
+			at += strspn(at, " ");
+		}
+	}
+	names[count] = NULL;
+	found = option_nearest(name, names);
+	if (!found)
+		return NULL;
+	(void)snprintf(buf, size, "%s", found);
+	return buf;
+}
+
+const char *option_nearest_key(const char *name, bool mount)
+{
+	const char *names[OPT_MAX + 3];
+	size_t count = 0;
+
+	for (int i = 0; i < OPT_MAX; i++)
+		if (option_rows[i].key && (!mount || option_rows[i].group == OPTION_GROUP_MOUNT))
+			names[count++] = option_rows[i].key;
+	names[count++] = mount ? "type" : "sandboxMapping";
+	names[count] = NULL;
+	return option_nearest(name, names);
+}
