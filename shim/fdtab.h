@@ -12,8 +12,10 @@
 #include "base/wire.h"
 #include "shim/lock.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 
+#define DESC_UNATTACHED 0 /* kind: inherited by exec; only file, dev, ino are known. fdtab_get() never returns one */
 #define DESC_ANCESTOR 100 /* kind: a foreign directory above a mount point; only .path counts */
 
 /* A granted or claimed range; read without a lock by a sequence count, written under desc.meta. */
@@ -24,21 +26,34 @@ struct desc_range {
 
 struct desc {
 	_Atomic uint32_t refs; /* fds of this process and calls under way */
+	_Atomic uint32_t fds; /* fds of this process alone, those whose close is under way included */
 	_Atomic uint32_t shared; /* another process may share the offset: serialise by the broker (OFFSET) */
 	uint64_t file, object, dev, ino;
 	uint32_t kind; /* enum wire_kind, DESC_ANCESTOR */
 	uint32_t mount, slot;
 	_Atomic uint32_t flags; /* as open(2): access mode, O_APPEND */
 	struct lock offset; /* threads that move the shared offset of an incomplete object */
+	const void *offset_owner; /* present.c: the thread that has it, how often, and whether the broker's is held too */
+	uint32_t offset_depth, offset_remote;
 	struct lock meta; /* the ranges below */
 	struct desc_range grant, claim;
 	_Atomic uint32_t written; /* a CLOSED is due when the last descriptor of this process goes */
 	char *path; /* absolute, mem_alloc()ed; what fchdir, openat and readlink of /proc/self/fd say */
+	struct desc *next_free;
 };
 
-/** fdtab_get() - the description of @fd with a reference, or NULL if foreign. */
+/**
+ * fdtab_get() - the description of @fd with a reference, or NULL if foreign
+ * One that came by exec is attached here: an fstat and a message. If the broker cannot be asked it is an object of which
+ * nothing is present, so that reads fail and never see zeros.
+ */
 struct desc *fdtab_get(int fd);
 void desc_put(struct desc *d); /* NULL is fine */
+
+static inline bool desc_writable(const struct desc *d)
+{
+	return (d->flags & O_ACCMODE) != O_RDONLY;
+}
 
 /** fdtab_routed() - is there an entry? Without a reference: for a quick no. */
 bool fdtab_routed(int fd);
@@ -52,7 +67,11 @@ struct desc *desc_new(uint32_t kind, const char *path);
 /** fdtab_set() - @fd is @d now (takes a reference of its own); what was there before is dropped. Return: 0, -ENOMEM. */
 int fdtab_set(int fd, struct desc *d);
 
-/** fdtab_drop() - @fd is foreign or closed now. Return: the description that was there, its reference the caller's, or NULL. */
+/**
+ * fdtab_drop() - @fd is foreign or about to be closed: taken out before the real close, so that a number that is used
+ * again at once is never hit. Return: the description that was there, its reference the caller's, who gives it to
+ * fdtab_closed() (or desc_put() where nobody can have written); NULL.
+ */
 struct desc *fdtab_drop(int fd);
 
 /** fdtab_dup() - @to is what @from is (dup2 and its like succeeded); dropping what @to was. */
@@ -62,11 +81,16 @@ void fdtab_dup(int from, int to);
  *  last, and its result. Return: 0 or -errno. */
 int fdtab_close(int fd);
 
-/** fdtab_closed() - the entry's part of it alone, after the real close was done by somebody else (dup2, fclose). */
+/** fdtab_closed() - the entry's part of it alone, after the real close of what fdtab_drop() returned was done by somebody
+ *  else (dup2, fclose). Takes the reference; NULL is fine. Return: 0 or -errno: how the upload went. */
 int fdtab_closed(struct desc *d);
 
 /** fdtab_each() - every entry, for exec and exit; stops where @f returns nonzero. */
 int fdtab_each(int (*f)(int fd, struct desc *d, void *arg), void *arg);
+
+/** fdtab_forked() - in a new process, before anything else: locks and half-made changes of other threads are undone, and
+ *  everything is shared. */
+void fdtab_forked(void);
 
 /** fdtab_mark_shared() - after fork, in parent and child. fdtab_vfork_done() - drop the overlay. */
 void fdtab_mark_shared(void);

@@ -1,0 +1,30 @@
+/**
+ * fd_open.h - from a routed path to a descriptor in the table.
+ */
+#ifndef S3SHIM_SHIM_FD_OPEN_H
+#define S3SHIM_SHIM_FD_OPEN_H
+
+#include "shim/route.h"
+
+#include <sys/types.h>
+
+/**
+ * fd_open() - open what @r names
+ * @flags, @mode: as open(2)'s; the umask is applied here. Follows redirects (@r changes); one that leaves every mount is
+ * opened by libc. Return: a new descriptor, already in the table; -errno.
+ */
+int fd_open(struct route *r, int flags, mode_t mode);
+
+/** fd_open_at() is not about this path: libc's call, with the arguments, which may have been rewritten. */
+#define FD_FOREIGN (-4096)
+
+/**
+ * fd_open_at() - route *@path and open it; /proc/self/fd/N and its like on a routed descriptor open that object again
+ * @keep: the rewritten *@path points into it. Return: as fd_open(); FD_FOREIGN.
+ */
+int fd_open_at(int *dirfd, const char **path, int flags, mode_t mode, struct route *keep);
+
+/** fd_opened() - a foreign open gave @fd: forget what the number was, remember an ancestor of a mount. Return: @fd. */
+int fd_opened(int fd, int dirfd, const char *path, int flags);
+
+#endif

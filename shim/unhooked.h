@@ -1,0 +1,20 @@
+/**
+ * unhooked.h - descriptors that libc reads and writes inside, where no hook sees it: streams.
+ *
+ * Who reads so gets an object that is complete and pinned before; who writes so has claimed whatever it may hit.
+ */
+#ifndef S3SHIM_SHIM_UNHOOKED_H
+#define S3SHIM_SHIM_UNHOOKED_H
+
+#include "shim/fdtab.h"
+
+/** unhooked_use() - @d will be read (if @reads) and written (if @writes) by libc or by another process. 0 or -errno. */
+int unhooked_use(struct desc *d, bool reads, bool writes);
+
+/** unhooked_standard() - @fd has become @d: if it is 0, 1 or 2, the streams that libc made at start will use it. */
+void unhooked_standard(int fd, struct desc *d);
+
+/** unhooked_inherited() - the same for what exec left on 0, 1 and 2. Once, after state_load(). */
+void unhooked_inherited(void);
+
+#endif
