@@ -6,7 +6,7 @@
 #include "config/config.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "config/json.h"
+#include "config/jtree.h"
 #include "config/mapping.h"
 #include "config/mount.h"
 #include "config/option.h"
@@ -27,7 +27,7 @@ struct load {
 	struct setting session[OPT_MAX];
 	struct mount_text mounts[MOUNTS_MAX];
 	size_t mount_count;
-	struct json json;
+	struct jtree json;
 	bool has_json;
 };
 
@@ -35,7 +35,7 @@ static void load_deinit(struct load *l)
 {
 	for (int i = 0; i < OPT_MAX; i++)
 		setting_deinit(&l->session[i]);
-	json_deinit(&l->json);
+	jtree_deinit(&l->json);
 }
 
 static int put(struct load *l, int opt, enum setting_level level, const char *text, const char *where, struct err *err)
@@ -136,7 +136,7 @@ static int take_file(struct load *l, struct err *err)
 
 	if (!l->session[OPT_config_path].text)
 		return 0;
-	r = json_load(&l->json, l->session[OPT_config_path].text, err);
+	r = jtree_load(&l->json, l->session[OPT_config_path].text, err);
 	if (r < 0)
 		return r;
 	l->has_json = true;
@@ -259,7 +259,7 @@ static int make_mounts(struct load *l, struct err *err)
 				   err);
 		if (r < 0)
 			return r;
-		if (!l->config->mount_count && json_get(&l->json, 0, "sandboxMapping") >= 0)
+		if (!l->config->mount_count && jtree_get(&l->json, 0, "sandboxMapping") >= 0)
 			return err_set(err, EINVAL, "%s: sandboxMapping has nothing for user '%s' and nothing for \"\"",
 				       l->json.name, l->config->user ? l->config->user : "");
 	}

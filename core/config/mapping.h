@@ -14,18 +14,18 @@
 #define S3SHIM_CONFIG_MAPPING_H
 
 #include "config/config.h"
-#include "config/json.h"
+#include "config/jtree.h"
 #include "config/option.h"
 
 /** mapping_settings() - the keys at the top into @session[OPT_MAX]. -EINVAL: unknown keys, wrong kinds, with their
  * place. */
-int mapping_settings(const struct json *j, struct setting *session, struct err *err);
+int mapping_settings(const struct jtree *j, struct setting *session, struct err *err);
 
 /**
  * mapping_mounts() - sandboxMapping's entries for @user (NULL: nobody in particular) as mounts of @config
  * @default_mount: where the virtual path "" appears. Return: 0, also where nothing is mapped; -EINVAL.
  */
-int mapping_mounts(const struct json *j, const char *user, const char *default_mount, const struct setting *session,
+int mapping_mounts(const struct jtree *j, const char *user, const char *default_mount, const struct setting *session,
 		   struct config *config, struct err *err);
 
 #endif

@@ -8,7 +8,7 @@
 #define JSMN_STATIC
 #include <jsmn.h>
 
-#include "config/json.h"
+#include "config/jtree.h"
 #include "base/util.h"
 
 #include <fcntl.h>
@@ -20,12 +20,12 @@
 
 #define DEPTH_MAX 64
 
-static const jsmntok_t *token(const struct json *j, int node)
+static const jsmntok_t *token(const struct jtree *j, int node)
 {
 	return (const jsmntok_t *)j->tokens + node;
 }
 
-static void place_of(const struct json *j, size_t offset, char *buf, size_t size)
+static void place_of(const struct jtree *j, size_t offset, char *buf, size_t size)
 {
 	size_t line = 1, column = 1;
 
@@ -39,14 +39,14 @@ static void place_of(const struct json *j, size_t offset, char *buf, size_t size
 	(void)snprintf(buf, size, "%s:%zu:%zu", j->name, line, column);
 }
 
-void json_place(const struct json *j, int node, char *buf, size_t size)
+void jtree_place(const struct jtree *j, int node, char *buf, size_t size)
 {
 	const jsmntok_t *t = token(j, node);
 
 	place_of(j, (size_t)(t->type == JSMN_STRING ? t->start - 1 : t->start), buf, size);
 }
 
-static int error_at(const struct json *j, size_t offset, struct err *err, const char *what)
+static int error_at(const struct jtree *j, size_t offset, struct err *err, const char *what)
 {
 	char place[512];
 
@@ -54,19 +54,19 @@ static int error_at(const struct json *j, size_t offset, struct err *err, const 
 	return err_set(err, EINVAL, "%s: %s", place, what);
 }
 
-int json_error(const struct json *j, int node, struct err *err, const char *fmt, ...)
+int jtree_error(const struct jtree *j, int node, struct err *err, const char *fmt, ...)
 {
 	char place[512], text[ERR_TEXT_MAX];
 	va_list ap;
 
-	json_place(j, node, place, sizeof(place));
+	jtree_place(j, node, place, sizeof(place));
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	return err_set(err, EINVAL, "%s: %s", place, text);
 }
 
-static size_t skip_blank(const struct json *j, size_t at)
+static size_t skip_blank(const struct jtree *j, size_t at)
 {
 	while (at < j->len && strchr(" \t\r\n", j->text[at]) && j->text[at])
 		at++;
@@ -101,7 +101,7 @@ static bool is_primitive(const char *s, size_t n)
 }
 
 /* Checks one value that begins at token *@at, and what lies between its parts; *ret_end is the offset behind it. */
-static int check(const struct json *j, int *at, int depth, size_t *ret_end, struct err *err)
+static int check(const struct jtree *j, int *at, int depth, size_t *ret_end, struct err *err)
 {
 	const jsmntok_t *t = token(j, *at);
 	size_t pos = (size_t)t->start + 1;
@@ -141,7 +141,7 @@ static int check(const struct json *j, int *at, int depth, size_t *ret_end, stru
 	return 0;
 }
 
-static int tokenise(struct json *j, struct err *err)
+static int tokenise(struct jtree *j, struct err *err)
 {
 	jsmn_parser parser;
 	int n, at = 0, r;
@@ -171,15 +171,15 @@ static int tokenise(struct json *j, struct err *err)
 	return 0;
 }
 
-int json_parse(struct json *ret, const char *name, const char *text, size_t len, struct err *err)
+int jtree_parse(struct jtree *ret, const char *name, const char *text, size_t len, struct err *err)
 {
-	struct json j = { 0 };
+	struct jtree j = { 0 };
 	int r;
 
 	j.name = strdup(name);
 	j.text = malloc(len + 1);
 	if (!j.name || !j.text) {
-		json_deinit(&j);
+		jtree_deinit(&j);
 		return err_set(err, ENOMEM, "%s: out of memory", name);
 	}
 	memcpy(j.text, text, len);
@@ -187,14 +187,14 @@ int json_parse(struct json *ret, const char *name, const char *text, size_t len,
 	j.len = len;
 	r = tokenise(&j, err);
 	if (r < 0) {
-		json_deinit(&j);
+		jtree_deinit(&j);
 		return r;
 	}
 	*ret = j;
 	return 0;
 }
 
-int json_load(struct json *ret, const char *path, struct err *err)
+int jtree_load(struct jtree *ret, const char *path, struct err *err)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -204,7 +204,7 @@ int json_load(struct json *ret, const char *path, struct err *err)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(err, errno, "configuration file '%s': %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > JSON_BYTES_MAX)
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > JTREE_BYTES_MAX)
 		return err_set(err, EINVAL, "configuration file '%s' is not a file of at most 16 MiB", path);
 	text = malloc((size_t)st.st_size + 1);
 	if (!text)
@@ -215,56 +215,56 @@ int json_load(struct json *ret, const char *path, struct err *err)
 			break;
 		len += (size_t)n;
 	}
-	r = json_parse(ret, path, text, len, err);
+	r = jtree_parse(ret, path, text, len, err);
 	explicit_bzero(text, len);
 	free(text);
 	return r;
 }
 
-void json_deinit(struct json *j)
+void jtree_deinit(struct jtree *j)
 {
 	if (j->text)
 		explicit_bzero(j->text, j->len);
 	free(j->text);
 	free(j->name);
 	free(j->tokens);
-	*j = (struct json){ 0 };
+	*j = (struct jtree){ 0 };
 }
 
-enum json_kind json_kind(const struct json *j, int node)
+enum jtree_kind jtree_kind(const struct jtree *j, int node)
 {
 	const jsmntok_t *t = token(j, node);
 
 	if (t->type == JSMN_OBJECT)
-		return JSON_OBJECT;
+		return JTREE_OBJECT;
 	if (t->type == JSMN_ARRAY)
-		return JSON_ARRAY;
+		return JTREE_ARRAY;
 	if (t->type == JSMN_STRING)
-		return JSON_STRING;
+		return JTREE_STRING;
 	switch (j->text[t->start]) {
 	case 't':
 	case 'f':
-		return JSON_BOOL;
+		return JTREE_BOOL;
 	case 'n':
-		return JSON_NULL;
+		return JTREE_NULL;
 	default:
-		return JSON_NUMBER;
+		return JTREE_NUMBER;
 	}
 }
 
-const char *json_kind_name(enum json_kind kind)
+const char *jtree_kind_name(enum jtree_kind kind)
 {
 	static const char *const names[] = { "an object", "a list", "a string", "a number", "true or false", "null" };
 
 	return names[kind];
 }
 
-int json_first(const struct json *j, int node)
+int jtree_first(const struct jtree *j, int node)
 {
 	return token(j, node)->size ? node + 1 : -1;
 }
 
-int json_next(const struct json *j, int node)
+int jtree_next(const struct jtree *j, int node)
 {
 	int parent = token(j, node)->parent;
 
@@ -274,21 +274,21 @@ int json_next(const struct json *j, int node)
 	return -1;
 }
 
-int json_value(const struct json *j, int key)
+int jtree_value(const struct jtree *j, int key)
 {
 	(void)j;
 	return key + 1;
 }
 
-int json_get(const struct json *j, int node, const char *key)
+int jtree_get(const struct jtree *j, int node, const char *key)
 {
-	if (node < 0 || json_kind(j, node) != JSON_OBJECT)
+	if (node < 0 || jtree_kind(j, node) != JTREE_OBJECT)
 		return -1;
-	for (int k = json_first(j, node); k >= 0; k = json_next(j, k)) {
+	for (int k = jtree_first(j, node); k >= 0; k = jtree_next(j, k)) {
 		const jsmntok_t *t = token(j, k);
 		if (strlen(key) == (size_t)(t->end - t->start) &&
 		    memcmp(j->text + t->start, key, (size_t)(t->end - t->start)) == 0)
-			return json_value(j, k);
+			return jtree_value(j, k);
 	}
 	return -1;
 }
@@ -321,7 +321,7 @@ static char *put_utf8(char *out, uint32_t c)
 	return out;
 }
 
-char *json_text(const struct json *j, int node)
+char *jtree_text(const struct jtree *j, int node)
 {
 	static const char escapes[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
 	const jsmntok_t *t = token(j, node);
