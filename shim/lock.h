@@ -3,8 +3,11 @@
  *
  * A handler that interrupted the holder on its own thread would wait for ever, so lock_take() blocks every signal and
  * lock_drop() restores the mask. Held for memory work only, never over a message to the broker, except for
- * a description's offset lock (fdtab.h), which says so itself. After fork only the forking thread lives: fork_check()
- * (link.h) resets every registered lock before the child's first use.
+ * a description's offset lock (fdtab.h), which says so itself.
+ *
+ * After fork only the forking thread lives, and a lock that another one held would stay taken. So a taken lock carries the
+ * number of its process's generation, which fork_check() (link.h) raises in a child: one of an older generation is free.
+ * lock_wait() asks fork_check() itself, but only when it finds the lock taken.
  */
 #ifndef S3SHIM_SHIM_LOCK_H
 #define S3SHIM_SHIM_LOCK_H
@@ -17,8 +20,11 @@
 #include <stdint.h>
 
 struct lock {
-	_Atomic uint32_t v; /* 0 free, 1 taken, 2 taken and awaited */
+	_Atomic uint32_t v; /* 0 free; else generation * 4 + 1 taken, 2 taken and awaited */
 };
+
+extern _Atomic uint32_t lock_generation; /* link.c */
+void fork_check(void);
 
 typedef uint64_t lock_mask; /* the kernel's sigset */
 
@@ -38,17 +44,28 @@ static inline void signals_restore(lock_mask old)
 /** lock_wait(), lock_wake() - without signals: for the offset lock, whose holder waits with the program's mask. */
 static inline void lock_wait(struct lock *l)
 {
-	uint32_t expect = 0;
+	uint32_t gen = atomic_load_explicit(&lock_generation, memory_order_relaxed) << 2, v = 0;
 
-	if (atomic_compare_exchange_strong_explicit(&l->v, &expect, 1, memory_order_acquire, memory_order_relaxed))
+	if (atomic_compare_exchange_strong_explicit(&l->v, &v, gen | 1, memory_order_acquire, memory_order_relaxed))
 		return;
-	while (atomic_exchange_explicit(&l->v, 2, memory_order_acquire) != 0)
-		(void)SYS(futex, &l->v, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+	fork_check();
+	gen = atomic_load_explicit(&lock_generation, memory_order_relaxed) << 2;
+	for (;;) {
+		uint32_t held = v & ~3u, want = gen | 2;
+		if ((v == 0 || held != gen || v == (gen | 1)) &&
+		    !atomic_compare_exchange_strong_explicit(&l->v, &v, want, memory_order_acquire,
+							     memory_order_relaxed))
+			continue;
+		if (v == 0 || held != gen)
+			return;
+		(void)SYS(futex, &l->v, FUTEX_WAIT_PRIVATE, want, NULL, NULL, 0);
+		v = atomic_load_explicit(&l->v, memory_order_relaxed);
+	}
 }
 
 static inline void lock_wake(struct lock *l)
 {
-	if (atomic_exchange_explicit(&l->v, 0, memory_order_release) == 2)
+	if ((atomic_exchange_explicit(&l->v, 0, memory_order_release) & 3) == 2)
 		(void)SYS(futex, &l->v, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 

@@ -11,6 +11,5 @@
 
 void *mem_alloc(size_t bytes); /* up to 128 KiB; NULL if the kernel has none; not zeroed */
 void mem_free(void *block); /* NULL is fine */
-void mem_fork_child(void); /* the locks, in a new process */
 
 #endif
