@@ -31,8 +31,8 @@ int broker_listen(struct broker *b, const char *path, struct err *err);
 int broker_adopt(struct broker *b, int fd, bool control, struct err *err);
 
 /**
- * broker_run() - until the control connection ends, broker_stop(), or @idle_ms (0: never) without connections, open files
- * and uploads; then drains. Return: how many uploads failed; negative errno.
+ * broker_run() - until the control connection ends, broker_stop(), or @idle_ms (0: never) without connections, open
+ * files and uploads; then drains. Return: how many uploads failed; negative errno.
  */
 int broker_run(struct broker *b, int idle_ms, struct err *err);
 void broker_stop(struct broker *b); /* async-signal-safe */

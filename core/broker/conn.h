@@ -1,0 +1,43 @@
+/**
+ * conn.h - one connection: its thread reads a request, has it handled, sends the reply, until the peer goes.
+ *
+ * A peer that breaks the protocol is cut off; nothing else notices. Owned by the server, which joins the thread.
+ */
+#ifndef S3SHIM_BROKER_CONN_H
+#define S3SHIM_BROKER_CONN_H
+
+#include "broker/frame.h"
+#include "broker/offset.h"
+#include "broker/server.h"
+
+struct description;
+
+struct conn {
+	struct broker *broker;
+	struct peer peer;
+	bool greeted, control;
+	struct offset_waiter waiter;
+	struct description *held; /* whose offset lock it owns, each with a reference */
+
+	int fd;               /* owned */
+	unsigned char *reply; /* WIRE_REPLY_MAX bytes */
+	pthread_t thread;
+	struct conn *prev, *next; /* the server's */
+	struct frame_reader reader;
+};
+
+/** conn_new() - for @fd, which is taken in every case; not started. */
+int conn_new(struct broker *b, int fd, const struct peer *peer, bool greeted, bool control, struct conn **ret);
+struct conn *conn_free(struct conn *c); /* never started, or joined; returns NULL */
+
+/** conn_start() - with every signal blocked. Return: 0; -EAGAIN. */
+int conn_start(struct conn *c);
+
+/** conn_hang_up() - its thread ends after the request that it is at. Any thread, before conn_free(). */
+void conn_hang_up(struct conn *c);
+
+/** conn_hold(), conn_release() - the list of offset locks that it owns. conn_release(): 0, or -EPERM. */
+void conn_hold(struct conn *c, struct description *d);
+int conn_release(struct conn *c, struct description *d);
+
+#endif

@@ -1,0 +1,56 @@
+/**
+ * files.h - the session's open descriptions: what a file id on the wire stands for.
+ *
+ * An id is made by OPEN, lives until the volume says that no descriptor is left anywhere (files_gone()), and is never
+ * used again. Whoever works on a description holds a reference, so that the vfile stays until the last one is put.
+ * Threads: any.
+ */
+#ifndef S3SHIM_BROKER_FILES_H
+#define S3SHIM_BROKER_FILES_H
+
+#include "broker/offset.h"
+#include "volume/volume.h"
+
+#include <stdint.h>
+#include <uthash.h>
+
+struct files;
+
+struct description {
+	/* set once */
+	uint64_t id;
+	struct vfile *vfile;
+	uint64_t object, dev, ino;
+	uint32_t kind, slot, flags; /* flags: open(2)'s */
+	char *path;                 /* absolute, as it was opened; a rename leaves it behind */
+
+	struct offset_lock offset;
+	struct description *held_next; /* of the connection that owns the offset lock */
+
+	/* the table's own */
+	struct files *files;
+	_Atomic unsigned refs;
+	UT_hash_handle by_id, by_vfile;
+};
+
+int files_new(struct files **ret);
+/** files_free() - descriptions that programs still hold are freed with it; waits for references. Returns NULL. */
+struct files *files_free(struct files *files);
+
+/**
+ * files_add() - a new description with an id; *what is copied, its path too, id and table fields are made here
+ * Return: 0; -ENOMEM, and the vfile is still the caller's.
+ */
+int files_add(struct files *files, const struct description *what, uint64_t *ret_id);
+
+/** files_get() - with a reference, or NULL. */
+struct description *files_get(struct files *files, uint64_t id);
+void files_put(struct description *d); /* NULL is fine */
+void files_ref(struct description *d);
+
+/** files_gone() - the volume's event: the id is unknown from now on. Unknown vfiles are ignored. */
+void files_gone(struct files *files, struct vfile *vfile);
+
+size_t files_count(struct files *files);
+
+#endif

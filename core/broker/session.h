@@ -1,0 +1,33 @@
+/**
+ * session.h - struct broker as the modules of this layer see it. Not for others: they have broker.h.
+ *
+ * Made by broker_new(), constant afterwards but for what its members guard themselves. Locks: server's, files', an
+ * offset lock; none is held while another is taken or a volume is called.
+ */
+#ifndef S3SHIM_BROKER_SESSION_H
+#define S3SHIM_BROKER_SESSION_H
+
+#include "broker/staging.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct broker {
+	uint64_t session; /* random, never 0: a program that meets another one after a loss can tell */
+	uid_t uid;
+	int64_t started_ns; /* CLOCK_MONOTONIC */
+	struct arena *arena;
+	struct watch *watch;
+	struct staging staging;
+	struct clients *clients;
+	struct object_store *objects;
+	struct volume **volumes; /* by index of the mount point */
+	size_t volume_count;
+	struct files *files;
+	struct server *server;
+};
+
+/** session_seconds() - since it was started. */
+double session_seconds(const struct broker *b);
+
+#endif
