@@ -33,7 +33,7 @@ static inline void *bind_get(enum hook_id id)
 }
 
 /** REAL(name)(args) - libc's. Only for symbols that every libc has; HAVE(name) asks for the others first. */
-#define REAL(name) ((__typeof__(&name))bind_get(HOOK_##name))
+#define REAL(name) ((__typeof__(&name))(uintptr_t)bind_get(HOOK_##name))
 #define HAVE(name) (bind_get(HOOK_##name) != NULL)
 
 /** bind_library_path() - where libs3shim.so was loaded from, absolute; "" if unknown. */

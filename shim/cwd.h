@@ -1,9 +1,9 @@
 /**
  * cwd.h - the current directory, where it is inside a mount point.
  *
- * The kernel's is then an empty, removed folder, so that no call that bypasses the shim can hit what was current before;
- * the real name is kept here and carried over exec (state.h). In a vfork child changes go to a thread-local overlay, so
- * that the parent's stay as they were.
+ * The kernel's is then an empty, removed folder, so that no call that bypasses the shim can hit what was current
+ * before; the real name is kept here and carried over exec (state.h). In a vfork child changes go to a thread-local
+ * overlay, so that the parent's stay as they were.
  */
 #ifndef S3SHIM_SHIM_CWD_H
 #define S3SHIM_SHIM_CWD_H
@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** cwd_routed() - the current directory if it is inside a mount point (absolute), else NULL. Copied to @buf of WIRE_PATH_MAX. */
+/** cwd_routed() - the current directory if it is inside a mount point (absolute), else NULL. Copied to @buf of
+ * WIRE_PATH_MAX. */
 const char *cwd_routed(char *buf);
 
 /** cwd_get() - the current directory, routed or foreign, absolute. Return: length; -errno of getcwd(2). */
@@ -22,9 +23,6 @@ int cwd_enter(const char *path);
 
 /** cwd_leave() - the kernel's current directory counts again (a foreign chdir succeeded). */
 void cwd_leave(void);
-
-/** cwd_may_reach() - could a relative path without `..` lead into a mount? false: surely foreign. */
-bool cwd_may_reach(void);
 
 /** cwd_restore() - at load: state.h says that the process starts inside a mount point. */
 void cwd_restore(const char *path);

@@ -12,8 +12,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** present_complete() - may the kernel be asked without more? */
+/** present_complete() - may the kernel be asked without more? present_writes_free() - may be written without claims? */
 bool present_complete(const struct desc *d);
+bool present_writes_free(const struct desc *d);
+
+/**
+ * present_ready(), present_claimed() - would present_begin(), present_claim() answer without a message? Where not, the
+ * caller believes the table's entry only after fdtab_verify().
+ */
+bool present_ready(const struct desc *d, uint64_t off, uint64_t len);
+bool present_claimed(const struct desc *d, uint64_t off, uint64_t len);
+
+/** present_opened() - the ranges that came with an open. */
+void present_opened(struct desc *d, const struct wire_open_rep *rep);
+
+/** present_base_end() - bytes from here on need no grant; where O_APPEND claims from. */
+uint64_t present_base_end(const struct desc *d);
 
 /**
  * present_begin() - before a real read of [off, off + len): asks for a grant if ours does not cover it
@@ -26,7 +40,7 @@ bool present_end(struct desc *d, uint64_t gen);
 /** present_pin() - complete and pinned, for who reads without a hook. len 0: to the end. */
 int present_pin(struct desc *d, uint64_t off, uint64_t len);
 
-/** present_claim() - before a real write. len UINT64_MAX: O_APPEND. */
+/** present_claim() - before a real write. len UINT64_MAX: to infinity; for O_APPEND from present_base_end(). */
 int present_claim(struct desc *d, uint64_t off, uint64_t len);
 
 /**

@@ -18,15 +18,15 @@
 #include <stdint.h>
 
 struct route {
-	uint32_t mount; /* index */
-	uint32_t hops; /* redirects that were followed: 40 are ELOOP */
+	uint32_t mount;  /* index */
+	uint32_t hops;   /* redirects that were followed: 40 are ELOOP */
 	const char *rel; /* into .path: behind the mount point, without a leading slash; a trailing slash is kept */
 	char path[WIRE_PATH_MAX]; /* absolute: mount point and rest; of a path that left the mount, the foreign one */
 };
 
 enum route_result {
 	ROUTE_FOREIGN = 0, /* not ours: call libc with the arguments, which may have been rewritten */
-	ROUTE_MOUNT = 1, /* ours: *ret is filled */
+	ROUTE_MOUNT = 1,   /* ours: *ret is filled */
 };
 
 /**
@@ -37,8 +37,8 @@ enum route_result {
  *     if (!(rc = route_at(&dirfd, &path, &r)))
  *             return REAL(openat)(dirfd, path, flags, mode);
  *
- * NULL and "" are foreign (libc has the right error), as is a relative path below a descriptor that is neither routed nor
- * an ancestor of a mount point. Return: enum route_result; -ENAMETOOLONG; -ENOTDIR (*@dirfd is a routed file).
+ * NULL and "" are foreign (libc has the right error), as is a relative path below a descriptor that is neither routed
+ * nor an ancestor of a mount point. Return: enum route_result; -ENAMETOOLONG; -ENOTDIR (*@dirfd is a routed file).
  */
 int route_at(int *dirfd, const char **path, struct route *ret);
 
@@ -71,7 +71,8 @@ const char *route_mount_path(uint32_t mount);
 /** route_is_ancestor() - is @path (absolute, normalised) a proper ancestor of a mount point? */
 bool route_is_ancestor(const char *path);
 
-/** route_normalise() - @base (absolute) and @path joined, `.`, `//` and `..` removed by text. Return: length or -ENAMETOOLONG */
+/** route_normalise() - @base (absolute) and @path joined, `.`, `//` and `..` removed by text. Return: length or
+ * -ENAMETOOLONG */
 long route_normalise(const char *base, const char *path, char *ret, size_t size);
 
 #endif

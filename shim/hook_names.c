@@ -1,0 +1,441 @@
+/* Names: making, moving, removing, reading links, and the one true path. */
+#include "shim/cwd.h"
+#include "shim/fdtab.h"
+#include "shim/meta.h"
+#include "shim/names.h"
+#include "shim/shim.h"
+
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#define HOPS_MAX 40
+
+/* Where every hook of one path ends: @left is libc's function with r.path. */
+#define FINISH(rc, left) ((rc) == NAMES_LEFT ? (left) : (int)ret_errno(rc))
+
+static int call_mkdir(struct route *r, mode_t mode)
+{
+	struct wire_mkdir_req req = { .mode = mode & ~meta_umask() };
+	struct wire_mkdir_rep rep;
+
+	return names_call(r, WIRE_MKDIR, &req, &req.mount, &rep, NULL);
+}
+
+EXPORT int mkdirat(int dirfd, const char *path, mode_t mode)
+{
+	struct route r;
+	int rc = route_at(&dirfd, &path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return REAL(mkdirat)(dirfd, path, mode);
+	if (rc == ROUTE_MOUNT)
+		rc = call_mkdir(&r, mode);
+	return FINISH(rc, REAL(mkdirat)(AT_FDCWD, r.path, mode));
+}
+
+EXPORT int mkdir(const char *path, mode_t mode)
+{
+	struct route r;
+	int rc = route(&path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return REAL(mkdir)(path, mode);
+	if (rc == ROUTE_MOUNT)
+		rc = call_mkdir(&r, mode);
+	return FINISH(rc, REAL(mkdir)(r.path, mode));
+}
+
+static int call_unlink(struct route *r, int flags)
+{
+	struct wire_unlink_req req = { 0 };
+	struct wire_unlink_rep rep;
+
+	/* RMDIR's request and reply have UNLINK's shape. */
+	return names_call(r, flags & AT_REMOVEDIR ? WIRE_RMDIR : WIRE_UNLINK, &req, &req.mount, &rep, NULL);
+}
+
+EXPORT int unlinkat(int dirfd, const char *path, int flags)
+{
+	struct route r;
+	int rc = route_at(&dirfd, &path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return REAL(unlinkat)(dirfd, path, flags);
+	if (rc == ROUTE_MOUNT)
+		rc = call_unlink(&r, flags);
+	return FINISH(rc, REAL(unlinkat)(AT_FDCWD, r.path, flags));
+}
+
+EXPORT int unlink(const char *path)
+{
+	struct route r;
+	int rc = route(&path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return REAL(unlink)(path);
+	if (rc == ROUTE_MOUNT)
+		rc = call_unlink(&r, 0);
+	return FINISH(rc, REAL(unlink)(r.path));
+}
+
+EXPORT int rmdir(const char *path)
+{
+	struct route r;
+	int rc = route(&path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return REAL(rmdir)(path);
+	if (rc == ROUTE_MOUNT)
+		rc = call_unlink(&r, AT_REMOVEDIR);
+	return FINISH(rc, REAL(rmdir)(r.path));
+}
+
+EXPORT int remove(const char *path)
+{
+	struct route r;
+	int rc = route(&path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return REAL(remove)(path);
+	if (rc == ROUTE_MOUNT) {
+		rc = call_unlink(&r, 0);
+		if (rc == -EISDIR || rc == -EPERM)
+			rc = call_unlink(&r, AT_REMOVEDIR);
+	}
+	return FINISH(rc, REAL(remove)(r.path));
+}
+
+/* Two names: both inside mounts, or on two file systems. FOREIGN says that both are libc's. */
+#define PAIR_FOREIGN 1
+
+static int pair(int *fromfd, const char **from, int *tofd, const char **to, enum wire_type type, uint32_t flags)
+{
+	struct route a, b;
+	int rc_a = route_at(fromfd, from, &a), rc_b = route_at(tofd, to, &b), rc;
+
+	if (rc_a == ROUTE_FOREIGN && rc_b == ROUTE_FOREIGN && *from != a.path && *to != b.path)
+		return PAIR_FOREIGN;
+	if (rc_a < 0 || rc_b < 0)
+		return rc_a < 0 ? rc_a : rc_b;
+	if (rc_a == ROUTE_MOUNT && rc_b == ROUTE_MOUNT) {
+		rc = names_call_pair(&a, &b, type, flags);
+		return rc > 0 ? -EXDEV : rc;
+	}
+	if (rc_a == ROUTE_MOUNT || rc_b == ROUTE_MOUNT)
+		return -EXDEV;
+	/* Both foreign, one of them by `..` out of a mount: the rewritten path lives in a buffer of ours. */
+	if (type == WIRE_RENAME)
+		return (int)SYS(renameat2, *fromfd, *from, *tofd, *to, flags);
+	return (int)SYS(linkat, *fromfd, *from, *tofd, *to, flags);
+}
+
+EXPORT int renameat2(int fromfd, const char *from, int tofd, const char *to, unsigned flags)
+{
+	int rc = pair(&fromfd, &from, &tofd, &to, WIRE_RENAME, flags);
+
+	return rc == PAIR_FOREIGN ? REAL(renameat2)(fromfd, from, tofd, to, flags) : (int)ret_errno(rc);
+}
+
+EXPORT int renameat(int fromfd, const char *from, int tofd, const char *to)
+{
+	int rc = pair(&fromfd, &from, &tofd, &to, WIRE_RENAME, 0);
+
+	return rc == PAIR_FOREIGN ? REAL(renameat)(fromfd, from, tofd, to) : (int)ret_errno(rc);
+}
+
+EXPORT int rename(const char *from, const char *to)
+{
+	int fromfd = AT_FDCWD, tofd = AT_FDCWD, rc = pair(&fromfd, &from, &tofd, &to, WIRE_RENAME, 0);
+
+	return rc == PAIR_FOREIGN ? REAL(rename)(from, to) : (int)ret_errno(rc);
+}
+
+EXPORT int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
+{
+	int rc = pair(&fromfd, &from, &tofd, &to, WIRE_LINK_NAME, (uint32_t)flags);
+
+	return rc == PAIR_FOREIGN ? REAL(linkat)(fromfd, from, tofd, to, flags) : (int)ret_errno(rc);
+}
+
+EXPORT int link(const char *from, const char *to)
+{
+	int fromfd = AT_FDCWD, tofd = AT_FDCWD, rc = pair(&fromfd, &from, &tofd, &to, WIRE_LINK_NAME, 0);
+
+	return rc == PAIR_FOREIGN ? REAL(link)(from, to) : (int)ret_errno(rc);
+}
+
+static int call_symlink(const char *target, struct route *r)
+{
+	struct wire_symlink_req req = { 0 };
+	struct wire_symlink_rep rep;
+	struct link_extra x = { .string = { target }, .fd = -1 };
+
+	if (!target[0])
+		return -ENOENT;
+	return names_call(r, WIRE_SYMLINK, &req, &req.mount, &rep, &x);
+}
+
+EXPORT int symlinkat(const char *target, int dirfd, const char *path)
+{
+	struct route r;
+	int rc = route_at(&dirfd, &path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return REAL(symlinkat)(target, dirfd, path);
+	if (rc == ROUTE_MOUNT)
+		rc = call_symlink(target, &r);
+	return FINISH(rc, REAL(symlinkat)(target, AT_FDCWD, r.path));
+}
+
+EXPORT int symlink(const char *target, const char *path)
+{
+	struct route r;
+	int rc = route(&path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return REAL(symlink)(target, path);
+	if (rc == ROUTE_MOUNT)
+		rc = call_symlink(target, &r);
+	return FINISH(rc, REAL(symlink)(target, r.path));
+}
+
+/* @buf of WIRE_PATH_MAX. Return: the target's length, -errno, or NAMES_LEFT through *ret_left. */
+static long call_readlink(struct route *r, char *buf, bool *ret_left)
+{
+	struct wire_readlink_req req = { 0 };
+	struct wire_readlink_rep rep;
+	struct link_extra x = { .tail = buf, .tail_room = WIRE_PATH_MAX, .fd = -1 };
+	int rc = names_call(r, WIRE_READLINK, &req, &req.mount, &rep, &x);
+
+	*ret_left = rc == NAMES_LEFT;
+	return rc ? rc : (long)x.tail_len;
+}
+
+/* The path of a routed descriptor, as readlink of /proc/self/fd/N shows it. Return: length; 0 if it is foreign. */
+static long descriptor_path(const char *path, char *buf)
+{
+	int fd = route_active() ? route_proc_fd(path) : -1;
+	struct desc *d = fd >= 0 ? fdtab_get(fd) : NULL;
+	long n = 0;
+
+	if (d && d->kind != DESC_ANCESTOR && fdtab_verify(fd, d)) {
+		n = (long)strlen(d->path);
+		memcpy(buf, d->path, (size_t)n + 1);
+	}
+	desc_put(d);
+	return n;
+}
+
+EXPORT ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size)
+{
+	char target[WIRE_PATH_MAX];
+	struct route r;
+	bool left = false;
+	long n = descriptor_path(path, target);
+	int rc;
+
+	if (!n) {
+		rc = route_at(&dirfd, &path, &r);
+		if (rc == ROUTE_FOREIGN)
+			return REAL(readlinkat)(dirfd, path, buf, size);
+		n = rc < 0 ? rc : call_readlink(&r, target, &left);
+		if (left)
+			return REAL(readlinkat)(AT_FDCWD, r.path, buf, size);
+	}
+	if (n < 0)
+		return ret_errno(n);
+	if (!size)
+		return ret_errno(-EINVAL);
+	n = (long)min_u64((uint64_t)n, size);
+	memcpy(buf, target, (size_t)n);
+	return n;
+}
+
+EXPORT ssize_t readlink(const char *path, char *buf, size_t size)
+{
+	return readlinkat(AT_FDCWD, path, buf, size);
+}
+
+EXPORT ssize_t __readlink_chk(const char *path, char *buf, size_t n, size_t room)
+{
+	return readlinkat(AT_FDCWD, path, buf, n < room ? n : room);
+}
+
+EXPORT ssize_t __readlinkat_chk(int dirfd, const char *path, char *buf, size_t n, size_t room)
+{
+	return readlinkat(dirfd, path, buf, n < room ? n : room);
+}
+
+static int call_mknod(struct route *r, mode_t mode, dev_t dev)
+{
+	struct wire_mknod_req req = { .rdev = dev, .mode = mode & ~meta_umask() };
+	struct wire_mknod_rep rep;
+
+	return names_call(r, WIRE_MKNOD, &req, &req.mount, &rep, NULL);
+}
+
+EXPORT int mknodat(int dirfd, const char *path, mode_t mode, dev_t dev)
+{
+	struct route r;
+	int rc = route_at(&dirfd, &path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return HAVE(mknodat) ? REAL(mknodat)(dirfd, path, mode, dev)
+				     : (int)ret_errno(SYS(mknodat, dirfd, path, mode, (unsigned)dev));
+	if (rc == ROUTE_MOUNT)
+		rc = call_mknod(&r, mode, dev);
+	return FINISH(rc, (int)ret_errno(SYS(mknodat, AT_FDCWD, r.path, mode, (unsigned)dev)));
+}
+
+EXPORT int mknod(const char *path, mode_t mode, dev_t dev)
+{
+	return mknodat(AT_FDCWD, path, mode, dev);
+}
+
+EXPORT int mkfifoat(int dirfd, const char *path, mode_t mode)
+{
+	return mknodat(dirfd, path, (mode & 07777) | S_IFIFO, 0);
+}
+
+EXPORT int mkfifo(const char *path, mode_t mode)
+{
+	return mknodat(AT_FDCWD, path, (mode & 07777) | S_IFIFO, 0);
+}
+
+EXPORT int __xmknod(int ver, const char *path, mode_t mode, dev_t *dev)
+{
+	(void)ver;
+	return mknodat(AT_FDCWD, path, mode, *dev);
+}
+
+EXPORT int __xmknodat(int ver, int dirfd, const char *path, mode_t mode, dev_t *dev)
+{
+	(void)ver;
+	return mknodat(dirfd, path, mode, *dev);
+}
+
+static int call_truncate(struct route *r, off_t size)
+{
+	struct wire_truncate_req req = { .size = (uint64_t)size };
+	struct wire_truncate_rep rep;
+
+	if (size < 0)
+		return -EINVAL;
+	return names_call(r, WIRE_TRUNCATE, &req, &req.mount, &rep, NULL);
+}
+
+EXPORT int truncate(const char *path, off_t size)
+{
+	struct route r;
+	int rc = route(&path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return REAL(truncate)(path, size);
+	if (rc == ROUTE_MOUNT)
+		rc = call_truncate(&r, size);
+	return FINISH(rc, REAL(truncate)(r.path, size));
+}
+
+EXPORT int truncate64(const char *path, off64_t size)
+{
+	return truncate(path, size);
+}
+
+/*
+ * The one true path of something inside a mount: no link is left in it. Walks from the mount point down; a link starts
+ * again with what it says, and may lead out: then libc goes on with the rest.
+ */
+static long resolve_links(struct route *r, char *ret)
+{
+	char target[WIRE_PATH_MAX], rest[WIRE_PATH_MAX], next[WIRE_PATH_MAX];
+	struct route part;
+	long n;
+
+	for (int hops = 0; hops < HOPS_MAX; hops++) {
+		char *end = (char *)(uintptr_t)r->rel; /* the component that is looked at */
+		bool left = false, link = false;
+		while (*end && !link) {
+			char *slash = strchr(end, '/');
+			if (slash)
+				*slash = '\0';
+			part = *r;
+			part.rel = part.path + (r->rel - r->path);
+			n = call_readlink(&part, target, &left);
+			if (slash)
+				*slash = '/';
+			if (n >= 0) {
+				target[min_u64((uint64_t)n, sizeof(target) - 1)] = '\0';
+				(void)strcpy(rest, slash ? slash + 1 : "");
+				*end = '\0';
+				link = true;
+				continue;
+			}
+			if (n != -EINVAL)
+				return n;
+			if (!slash)
+				break;
+			end = slash + 1;
+		}
+		if (!link)
+			return route_normalise("/", r->path, ret, WIRE_PATH_MAX);
+		n = route_normalise(r->path, target, next, sizeof(next));
+		if (n >= 0)
+			n = route_normalise(next, rest, target, sizeof(target));
+		if (n < 0)
+			return n;
+		if (route_redirect(r, target) != ROUTE_MOUNT)
+			return 0;
+	}
+	return -ELOOP;
+}
+
+/* Return: 0 and @ret (of WIRE_PATH_MAX), -errno, NAMES_LEFT. */
+static int true_path(struct route *r, char *ret)
+{
+	struct wire_attr a;
+	int rc = names_stat(r, 0, &a);
+	long n;
+
+	if (rc)
+		return rc;
+	n = resolve_links(r, ret);
+	return n > 0 ? 0 : n == 0 ? NAMES_LEFT : (int)n;
+}
+
+EXPORT char *realpath(const char *path, char *out)
+{
+	char found[WIRE_PATH_MAX];
+	struct route r;
+	int rc;
+
+	if (path && descriptor_path(path, found) > 0) {
+		rc = 0;
+	} else {
+		rc = route(&path, &r);
+		if (rc == ROUTE_FOREIGN)
+			return REAL(realpath)(path, out);
+		if (rc == ROUTE_MOUNT)
+			rc = true_path(&r, found);
+		if (rc == NAMES_LEFT)
+			return REAL(realpath)(r.path, out);
+	}
+	if (rc) {
+		errno = -rc;
+		return NULL;
+	}
+	if (!out && !(out = malloc(strlen(found) + 1)))
+		return NULL;
+	return strcpy(out, found);
+}
+
+EXPORT char *__realpath_chk(const char *path, char *out, size_t room)
+{
+	(void)room; /* glibc demands PATH_MAX of it, as we do */
+	return realpath(path, out);
+}
+
+EXPORT char *canonicalize_file_name(const char *path)
+{
+	return realpath(path, NULL);
+}

@@ -1,0 +1,86 @@
+/* Names that libc makes up: mkstemp and its kin open inside libc, so they are done here for templates inside a mount.
+ */
+#include "shim/fd_open.h"
+#include "shim/names.h"
+#include "shim/shim.h"
+
+#include <string.h>
+
+#define TRIES 100
+
+/* Where the six X are, or NULL. */
+static char *find_mark(char *template, int suffix)
+{
+	size_t n = strlen(template);
+
+	if (suffix < 0 || n < 6 + (size_t)suffix)
+		return NULL;
+	return memcmp(template + n - 6 - (size_t)suffix, "XXXXXX", 6) == 0 ? template + n - 6 - (size_t)suffix : NULL;
+}
+
+static int make_up(char *mark)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	unsigned char random[6];
+
+	if (SYS(getrandom, random, sizeof(random), 0) != (long)sizeof(random))
+		return -EIO;
+	for (size_t i = 0; i < sizeof(random); i++)
+		mark[i] = letters[random[i] % (sizeof(letters) - 1)];
+	return 0;
+}
+
+/* Make a file or (flags < 0) a folder. Return: a descriptor or 0; -errno. */
+static int make(char *template, int suffix, int flags)
+{
+	char *mark = find_mark(template, suffix);
+	int rc = -EEXIST;
+
+	if (!mark)
+		return -EINVAL;
+	for (int i = 0; i < TRIES && rc == -EEXIST; i++) {
+		const char *path = template;
+		struct route r;
+		rc = make_up(mark);
+		if (rc)
+			break;
+		if (flags < 0) {
+			rc = mkdir(template, 0700) < 0 ? -errno : 0;
+			continue;
+		}
+		rc = route(&path, &r);
+		if (rc == ROUTE_MOUNT)
+			rc = fd_open(&r, (flags & ~O_ACCMODE) | O_RDWR | O_CREAT | O_EXCL, 0600);
+	}
+	if (rc < 0)
+		memcpy(mark, "XXXXXX", 6);
+	return rc;
+}
+
+static bool is_routed(const char *template)
+{
+	struct route r;
+
+	return route(&template, &r) == ROUTE_MOUNT;
+}
+
+#define TEMPORARY(name, params, real, suffix, flags) \
+	EXPORT int name params \
+	{ \
+		return is_routed(template) ? (int)ret_errno(make(template, suffix, flags)) : REAL(name) real; \
+	}
+TEMPORARY(mkstemp, (char *template), (template), 0, 0)
+TEMPORARY(mkstemp64, (char *template), (template), 0, 0)
+TEMPORARY(mkostemp, (char *template, int flags), (template, flags), 0, flags)
+TEMPORARY(mkostemp64, (char *template, int flags), (template, flags), 0, flags)
+TEMPORARY(mkstemps, (char *template, int suffix), (template, suffix), suffix, 0)
+TEMPORARY(mkstemps64, (char *template, int suffix), (template, suffix), suffix, 0)
+TEMPORARY(mkostemps, (char *template, int suffix, int flags), (template, suffix, flags), suffix, flags)
+TEMPORARY(mkostemps64, (char *template, int suffix, int flags), (template, suffix, flags), suffix, flags)
+
+EXPORT char *mkdtemp(char *template)
+{
+	if (!is_routed(template))
+		return REAL(mkdtemp)(template);
+	return ret_errno(make(template, 0, -1)) < 0 ? NULL : template;
+}

@@ -1,0 +1,319 @@
+/*
+ * Most paths are foreign and must cost nothing, so the first question is asked without building anything: does the path
+ * mention the last component of some mount point as a component of its own, or is its base inside a mount? Every path
+ * that can lead into a mount by its text does one or the other. Only then is it made absolute and normalised.
+ *
+ * `..` is removed by text: a `..` behind a symlink to a directory goes where the text says.
+ */
+#include "shim/route.h"
+#include "shim/cwd.h"
+#include "shim/env.h"
+#include "shim/fdtab.h"
+#include "shim/lock.h"
+#include "shim/shim.h"
+#include "shim/state.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define MOUNTS_MAX 64
+#define HOPS_MAX   40
+
+struct mount {
+	const char *path, *last; /* the mount point; its last component */
+	size_t len, last_len;
+};
+
+static struct {
+	struct lock lock;
+	_Atomic int ready; /* 0 not yet, 1 no mounts, 2 mounts */
+	uint32_t count;
+	struct mount mount[MOUNTS_MAX];
+	uint64_t first_chars[4]; /* a bit for each byte that a last component begins with */
+	char text[WIRE_PATH_MAX * 4];
+} routes;
+
+long route_normalise(const char *base, const char *path, char *ret, size_t size)
+{
+	size_t n = 0;
+
+	for (int round = path[0] == '/' ? 1 : 0; round < 2; round++) {
+		const char *p = round ? path : base;
+		while (*p) {
+			size_t len = 0;
+			while (*p == '/')
+				p++;
+			while (p[len] && p[len] != '/')
+				len++;
+			if (len == 2 && p[0] == '.' && p[1] == '.') {
+				while (n && ret[--n] != '/')
+					;
+			} else if (len && !(len == 1 && p[0] == '.')) {
+				if (n + len + 2 > size)
+					return -ENAMETOOLONG;
+				ret[n++] = '/';
+				memcpy(ret + n, p, len);
+				n += len;
+			}
+			p += len;
+		}
+	}
+	if (!n)
+		ret[n++] = '/';
+	ret[n] = '\0';
+	return (long)n;
+}
+
+static void mount_add(const char *path, size_t len)
+{
+	struct mount *m = &routes.mount[routes.count];
+	unsigned char first;
+
+	if (len < 2 || path[0] != '/' || routes.count == MOUNTS_MAX)
+		return;
+	m->path = path;
+	m->len = len;
+	m->last = path + len;
+	while (m->last[-1] != '/')
+		m->last--;
+	m->last_len = (size_t)(path + len - m->last);
+	first = (unsigned char)m->last[0];
+	routes.first_chars[first / 64] |= 1ull << (first % 64);
+	routes.count++;
+}
+
+/* The broker's list of mount points, in the order of their index, separated by ':'. */
+static void load_list(const char *list)
+{
+	size_t n = strlen(list), begin = 0;
+
+	if (n >= sizeof(routes.text))
+		return;
+	memcpy(routes.text, list, n + 1);
+	for (size_t i = 0; i <= n; i++) {
+		if (routes.text[i] && routes.text[i] != ':')
+			continue;
+		routes.text[i] = '\0';
+		mount_add(routes.text + begin, i - begin);
+		begin = i + 1;
+	}
+}
+
+/* Bare mode: one mount point, as S3SHIM_MOUNT says it ("/s3" or "/s3=s3://bucket/prefix"). */
+static void load_bare(void)
+{
+	const char *mount = env_get("S3SHIM_MOUNT");
+	char spec[WIRE_PATH_MAX];
+	size_t n = 0;
+	long len;
+
+	if (!env_get("S3SHIM_BUCKET") && !(mount && strchr(mount, '=')))
+		return;
+	if (!mount || mount[0] != '/')
+		mount = "/s3";
+	while (mount[n] && mount[n] != '=' && n + 1 < sizeof(spec)) {
+		spec[n] = mount[n];
+		n++;
+	}
+	spec[n] = '\0';
+	len = route_normalise("/", spec, routes.text, WIRE_PATH_MAX);
+	if (len > 0)
+		mount_add(routes.text, (size_t)len);
+}
+
+static bool load(void)
+{
+	lock_mask mask = lock_take(&routes.lock);
+
+	if (!routes.ready) {
+		const char *list = env_get(WIRE_ENV_ROUTES);
+		if (list)
+			load_list(list);
+		else
+			load_bare();
+		atomic_store_explicit(&routes.ready, routes.count ? 2 : 1, memory_order_release);
+	}
+	lock_drop(&routes.lock, mask);
+	if (routes.ready == 2)
+		state_load();
+	return routes.ready == 2;
+}
+
+bool route_active(void)
+{
+	int ready = atomic_load_explicit(&routes.ready, memory_order_acquire);
+
+	return likely(ready) ? ready == 2 : load();
+}
+
+const char *route_mount_path(uint32_t mount)
+{
+	return route_active() && mount < routes.count ? routes.mount[mount].path : NULL;
+}
+
+bool route_is_ancestor(const char *path)
+{
+	size_t len = strlen(path);
+
+	if (!route_active())
+		return false;
+	if (len == 1)
+		return path[0] == '/';
+	for (uint32_t i = 0; i < routes.count; i++)
+		if (routes.mount[i].len > len && memcmp(routes.mount[i].path, path, len) == 0 &&
+		    routes.mount[i].path[len] == '/')
+			return true;
+	return false;
+}
+
+/* Is one of the path's components the last component of a mount point? */
+static bool mentions_mount(const char *p)
+{
+	while (*p) {
+		size_t len = 0;
+		unsigned char c = (unsigned char)*p;
+		while (p[len] && p[len] != '/')
+			len++;
+		if (len && (routes.first_chars[c / 64] >> (c % 64) & 1))
+			for (uint32_t i = 0; i < routes.count; i++)
+				if (routes.mount[i].last_len == len && memcmp(routes.mount[i].last, p, len) == 0)
+					return true;
+		p += len;
+		while (*p == '/')
+			p++;
+	}
+	return false;
+}
+
+/* ret->path is absolute and normalised: under which mount point is it? The longest wins. */
+static int match(struct route *ret, size_t len, bool slash)
+{
+	const struct mount *best = NULL;
+
+	for (uint32_t i = 0; i < routes.count; i++) {
+		const struct mount *m = &routes.mount[i];
+		if (len >= m->len && memcmp(ret->path, m->path, m->len) == 0 &&
+		    (ret->path[m->len] == '/' || ret->path[m->len] == '\0') && (!best || m->len > best->len))
+			best = m;
+	}
+	if (!best)
+		return ROUTE_FOREIGN;
+	ret->mount = (uint32_t)(best - routes.mount);
+	if (slash && len > best->len) {
+		if (len + 2 > sizeof(ret->path))
+			return -ENAMETOOLONG;
+		ret->path[len] = '/';
+		ret->path[len + 1] = '\0';
+	}
+	ret->rel = ret->path + best->len;
+	if (*ret->rel == '/')
+		ret->rel++;
+	return ROUTE_MOUNT;
+}
+
+/* A trailing slash or `.` says "must be a directory"; the text form loses it. */
+static bool ends_as_directory(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n > 1 && (path[n - 1] == '/' || (path[n - 1] == '.' && path[n - 2] == '/'));
+}
+
+static int resolve(const char *base, const char *path, struct route *ret)
+{
+	long len = route_normalise(base, path, ret->path, sizeof(ret->path));
+
+	ret->hops = 0;
+	return len < 0 ? (int)len : match(ret, (size_t)len, ends_as_directory(path));
+}
+
+/* Below a base that is inside a mount; a result outside is foreign, with the arguments rewritten. */
+static int below_mount(int *dirfd, const char **path, const char *base, struct route *ret)
+{
+	int rc = resolve(base, *path, ret);
+
+	if (rc == ROUTE_FOREIGN) {
+		*dirfd = AT_FDCWD;
+		*path = ret->path;
+	}
+	return rc;
+}
+
+static int below_descriptor(int *dirfd, const char **path, struct route *ret)
+{
+	struct desc *d = fdtab_get(*dirfd);
+	int rc = ROUTE_FOREIGN;
+
+	if (!d)
+		return ROUTE_FOREIGN;
+	if (d->kind == WIRE_KIND_DIR)
+		rc = fdtab_verify(*dirfd, d) ? below_mount(dirfd, path, d->path, ret) : ROUTE_FOREIGN;
+	else if (d->kind == DESC_ANCESTOR && mentions_mount(*path))
+		rc = fdtab_verify(*dirfd, d) ? resolve(d->path, *path, ret) : ROUTE_FOREIGN;
+	else if (d->kind == WIRE_KIND_OBJECT || d->kind == WIRE_KIND_NATIVE)
+		rc = -ENOTDIR;
+	desc_put(d);
+	return rc;
+}
+
+int route_at(int *dirfd, const char **path, struct route *ret)
+{
+	char base[WIRE_PATH_MAX];
+	const char *p = *path;
+	long len;
+
+	if (!route_active() || !p || !p[0])
+		return ROUTE_FOREIGN;
+	if (p[0] == '/')
+		return mentions_mount(p) ? resolve("/", p, ret) : ROUTE_FOREIGN;
+	if (*dirfd != AT_FDCWD)
+		return below_descriptor(dirfd, path, ret);
+	if (cwd_routed(base))
+		return below_mount(dirfd, path, base, ret);
+	if (!mentions_mount(p))
+		return ROUTE_FOREIGN;
+	len = cwd_get(base, sizeof(base));
+	return len < 0 ? ROUTE_FOREIGN : resolve(base, p, ret);
+}
+
+int route_redirect(struct route *r, const char *to)
+{
+	uint32_t hops = r->hops + 1;
+	int rc;
+
+	if (hops > HOPS_MAX)
+		return -ELOOP;
+	rc = resolve("/", to, r);
+	r->hops = hops;
+	return rc;
+}
+
+static int parse_number(const char *p)
+{
+	int n = 0;
+
+	if (!*p)
+		return -1;
+	for (; *p; p++) {
+		if (*p < '0' || *p > '9' || n > 100000000)
+			return -1;
+		n = n * 10 + (*p - '0');
+	}
+	return n;
+}
+
+int route_proc_fd(const char *path)
+{
+	static const char *const standard[] = { "/dev/stdin", "/dev/stdout", "/dev/stderr" };
+
+	if (!path || path[0] != '/')
+		return -1;
+	if (strncmp(path, "/dev/fd/", 8) == 0)
+		return parse_number(path + 8);
+	if (strncmp(path, "/proc/self/fd/", 14) == 0)
+		return parse_number(path + 14);
+	for (int i = 0; i < 3; i++)
+		if (strcmp(path, standard[i]) == 0)
+			return i;
+	return -1;
+}
