@@ -1,0 +1,359 @@
+#include "volume/volume.h"
+
+#include "base/util.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+/*
+ * What holds for every volume is decided here, once: the shape of paths that a program sends, and read_only. A refused
+ * change still looks at its path first, because a symlink may lead to a place outside of the volume that is writable,
+ * and because a missing file is ENOENT, not EROFS, on a disk too.
+ */
+
+#define FORWARD(v, op, ...) ((v)->ops->op ? (v)->ops->op(__VA_ARGS__) : -ENOSYS)
+
+/* Components are not empty and not `.`; `..` never climbs out by itself; one trailing slash is "must be a directory".
+ */
+static int check_path(const char *path)
+{
+	int depth = 0;
+
+	if (strlen(path) >= WIRE_PATH_MAX)
+		return -ENAMETOOLONG;
+	for (const char *p = path; *p;) {
+		size_t len = strcspn(p, "/");
+
+		if (len == 0 || (len == 1 && p[0] == '.'))
+			return -EINVAL;
+		if (len == 2 && p[0] == '.' && p[1] == '.') {
+			if (--depth < 0)
+				return -EINVAL;
+		} else {
+			depth++;
+		}
+		p += len;
+		if (*p == '/')
+			p++;
+	}
+	return 0;
+}
+
+/* What a lookup says that may not change anything: VOLUME_REDIRECT, an error of the lookup, or 0: it is there. */
+static int look(struct volume *v, struct vcall *call, const char *path, bool nofollow)
+{
+	struct wire_attr attr;
+
+	return FORWARD(v, stat, v, call, path, nofollow, &attr);
+}
+
+/* A change of what is at @path. */
+static int refuse_change(struct volume *v, struct vcall *call, const char *path, bool nofollow)
+{
+	int rc = look(v, call, path, nofollow);
+
+	return rc == 0 ? -EROFS : rc;
+}
+
+/* A change of the name itself: mkdir of what is there is EEXIST also on a read-only disk (mkdir -p relies on it). */
+static int refuse_creation(struct volume *v, struct vcall *call, const char *path)
+{
+	int rc = look(v, call, path, true);
+
+	return rc == 0 ? -EEXIST : rc == -ENOENT ? -EROFS : rc;
+}
+
+static int refuse_removal(struct volume *v, struct vcall *call, const char *path)
+{
+	int rc = look(v, call, path, true);
+
+	return rc == 0 || rc == -ENOENT ? -EROFS : rc;
+}
+
+static bool wants_write(uint32_t flags)
+{
+	if (flags & O_PATH)
+		return false;
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+static int open_read_only(struct volume *v, struct vcall *call, const char *path, uint32_t flags,
+			  struct volume_opened *ret)
+{
+	struct wire_attr attr;
+	int rc;
+
+	if (!wants_write(flags) && !(flags & O_CREAT))
+		return FORWARD(v, open, v, call, path, flags, 0, ret);
+	rc = FORWARD(v, stat, v, call, path, (flags & O_NOFOLLOW) || (flags & O_EXCL), &attr);
+	if (rc == -ENOENT)
+		return flags & O_CREAT ? -EROFS : -ENOENT;
+	if (rc)
+		return rc;
+	if ((flags & O_CREAT) && (flags & O_EXCL))
+		return -EEXIST;
+	if ((flags & O_TMPFILE) != O_TMPFILE && (attr.mode & 0170000) == 0040000 &&
+	    (wants_write(flags) || (flags & O_CREAT)))
+		return -EISDIR;
+	if (wants_write(flags))
+		return -EROFS;
+	return FORWARD(v, open, v, call, path, flags & ~(uint32_t)O_CREAT, 0, ret);
+}
+
+int volume_open(struct volume *v, struct vcall *call, const char *path, uint32_t flags, uint32_t mode,
+		struct volume_opened *ret)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	if (v->read_only)
+		return open_read_only(v, call, path, flags, ret);
+	return FORWARD(v, open, v, call, path, flags, mode & 07777, ret);
+}
+
+int volume_stat(struct volume *v, struct vcall *call, const char *path, bool nofollow, struct wire_attr *ret)
+{
+	int rc = check_path(path);
+
+	return rc ? rc : FORWARD(v, stat, v, call, path, nofollow, ret);
+}
+
+int volume_access(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint32_t flags)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	if (mode & ~7u)
+		return -EINVAL;
+	if (v->read_only && (mode & W_OK))
+		return refuse_change(v, call, path, flags & WIRE_NOFOLLOW);
+	return FORWARD(v, access, v, call, path, mode, flags);
+}
+
+int volume_setattr(struct volume *v, struct vcall *call, const char *path, bool nofollow, const struct vsetattr *set)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	if (v->read_only)
+		return refuse_change(v, call, path, nofollow);
+	return FORWARD(v, setattr, v, call, path, nofollow, set);
+}
+
+int volume_truncate(struct volume *v, struct vcall *call, const char *path, uint64_t size)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	if (size > INT64_MAX)
+		return -EINVAL;
+	if (v->read_only)
+		return refuse_change(v, call, path, false);
+	return FORWARD(v, truncate, v, call, path, size);
+}
+
+int volume_statfs(struct volume *v, struct vcall *call, const char *path, struct wire_statfs_rep *ret)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	rc = FORWARD(v, statfs, v, call, path, ret);
+	if (rc == 0 && v->read_only)
+		ret->readonly = 1;
+	return rc;
+}
+
+int volume_readlink(struct volume *v, struct vcall *call, const char *path, char *buf, size_t room, size_t *ret_len)
+{
+	int rc = check_path(path);
+
+	return rc ? rc : FORWARD(v, readlink, v, call, path, buf, room, ret_len);
+}
+
+int volume_mkdir(struct volume *v, struct vcall *call, const char *path, uint32_t mode)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	if (v->read_only)
+		return refuse_creation(v, call, path);
+	return FORWARD(v, mkdir, v, call, path, mode & 07777);
+}
+
+int volume_rmdir(struct volume *v, struct vcall *call, const char *path)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	if (v->read_only)
+		return refuse_removal(v, call, path);
+	return FORWARD(v, rmdir, v, call, path);
+}
+
+int volume_unlink(struct volume *v, struct vcall *call, const char *path)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	if (v->read_only)
+		return refuse_removal(v, call, path);
+	return FORWARD(v, unlink, v, call, path);
+}
+
+/* Both paths of a call with two: a redirect says which one it is about. */
+static int refuse_two(struct volume *v, struct vcall *call, const char *from, const char *to)
+{
+	int rc = refuse_removal(v, call, from);
+
+	call->redirect_which = 1;
+	if (rc == VOLUME_REDIRECT || rc != -EROFS)
+		return rc;
+	call->redirect_which = 2;
+	return refuse_removal(v, call, to);
+}
+
+int volume_rename(struct volume *v, struct vcall *call, const char *from, const char *to, uint32_t flags)
+{
+	int rc = check_path(from);
+
+	if (rc == 0)
+		rc = check_path(to);
+	if (rc)
+		return rc;
+	if (v->read_only)
+		return refuse_two(v, call, from, to);
+	return FORWARD(v, rename, v, call, from, to, flags);
+}
+
+int volume_symlink(struct volume *v, struct vcall *call, const char *target, const char *path)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	if (!target[0])
+		return -ENOENT;
+	if (v->read_only) {
+		rc = refuse_creation(v, call, path);
+		call->redirect_which = 2;
+		return rc;
+	}
+	return FORWARD(v, symlink, v, call, target, path);
+}
+
+int volume_link(struct volume *v, struct vcall *call, const char *from, const char *to, uint32_t flags)
+{
+	int rc = check_path(from);
+
+	if (rc == 0)
+		rc = check_path(to);
+	if (rc)
+		return rc;
+	if (v->read_only)
+		return refuse_two(v, call, from, to);
+	return FORWARD(v, link, v, call, from, to, flags);
+}
+
+int volume_mknod(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint64_t rdev)
+{
+	int rc = check_path(path);
+
+	if (rc)
+		return rc;
+	if (v->read_only)
+		return refuse_creation(v, call, path);
+	return FORWARD(v, mknod, v, call, path, mode, rdev);
+}
+
+int volume_sync(struct volume *v, struct vcall *call)
+{
+	return FORWARD(v, sync, v, call);
+}
+
+int volume_drain(struct volume *v, bool shutdown, void (*each)(void *arg, const struct vfailure *f), void *arg)
+{
+	return v->ops->drain ? v->ops->drain(v, shutdown, each, arg) : 0;
+}
+
+int volume_status(struct volume *v, char *buf, size_t size)
+{
+	return FORWARD(v, status, v, buf, size);
+}
+
+struct volume *volume_free(struct volume *v)
+{
+	if (v)
+		v->ops->free(v);
+	return NULL;
+}
+
+int vfile_grant(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, bool pin, struct vrange *ret)
+{
+	return FORWARD(f->volume, file_grant, f, call, off, len, pin, ret);
+}
+
+int vfile_claim(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret)
+{
+	if (f->volume->read_only)
+		return -EROFS;
+	return FORWARD(f->volume, file_claim, f, call, off, len, ret);
+}
+
+int vfile_closed(struct vfile *f, struct vcall *call, bool *ret_last)
+{
+	return FORWARD(f->volume, file_closed, f, call, ret_last);
+}
+
+int vfile_sync(struct vfile *f, struct vcall *call)
+{
+	return FORWARD(f->volume, file_sync, f, call);
+}
+
+int vfile_truncate(struct vfile *f, struct vcall *call, uint64_t size)
+{
+	if (size > INT64_MAX)
+		return -EINVAL;
+	if (f->volume->read_only)
+		return -EROFS;
+	return FORWARD(f->volume, file_truncate, f, call, size);
+}
+
+int vfile_allocate(struct vfile *f, struct vcall *call, uint32_t mode, uint64_t off, uint64_t len)
+{
+	if (f->volume->read_only)
+		return -EROFS;
+	return FORWARD(f->volume, file_allocate, f, call, mode, off, len);
+}
+
+int vfile_stat(struct vfile *f, struct vcall *call, struct wire_attr *ret)
+{
+	return FORWARD(f->volume, file_stat, f, call, ret);
+}
+
+int vfile_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *set)
+{
+	if (f->volume->read_only)
+		return -EROFS;
+	return FORWARD(f->volume, file_setattr, f, call, set);
+}
+
+int vfile_readdir(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
+		  uint32_t *ret_entries, bool *ret_end)
+{
+	return FORWARD(f->volume, file_readdir, f, call, pos, buf, room, ret_used, ret_entries, ret_end);
+}
+
+struct vfile *vfile_free(struct vfile *f)
+{
+	if (f)
+		f->volume->ops->file_free(f);
+	return NULL;
+}
