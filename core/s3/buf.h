@@ -1,8 +1,8 @@
 /**
  * buf.h - text that grows: URLs, header values, XML, answers.
  *
- * Owner: whoever declared it, ends with buf_deinit(). Out of memory is remembered (.failed) and checked once at the end,
- * by buf_ok(). Always NUL-terminated; may hold any bytes. Threads: none of its own.
+ * Owner: whoever declared it, ends with buf_deinit(). Out of memory is remembered (.failed) and checked once at the
+ * end, by buf_ok(). Always NUL-terminated; may hold any bytes. Threads: none of its own.
  */
 #ifndef S3SHIM_S3_BUF_H
 #define S3SHIM_S3_BUF_H
@@ -16,9 +16,9 @@ struct buf {
 	bool failed;
 };
 
-#define BUF_INIT                                                                                                       \
-	{                                                                                                              \
-		NULL, 0, 0, false                                                                                      \
+#define BUF_INIT \
+	{ \
+		NULL, 0, 0, false \
 	}
 
 void buf_add(struct buf *buf, const void *data, size_t len);

@@ -15,13 +15,15 @@
 /** uri_encode() - append @text encoded; @keep_slash for paths. */
 void uri_encode(struct buf *to, const char *text, bool keep_slash);
 
-/** uri_decode() - in place, %XX and, as encoding-type=url has it, '+' for a blank. Return: 0; -EINVAL: bad escape, NUL. */
+/** uri_decode() - in place, %XX and, as encoding-type=url has it, '+' for a blank. Return: 0; -EINVAL: bad escape, NUL.
+ */
 int uri_decode(char *text);
 
 /** A server as given in an endpoint option. */
 struct uri_endpoint {
 	bool https;
-	char host[256]; /* as it stands in Host: lower case, port only where it is not the scheme's own, IPv6 in brackets */
+	char host[256];   /* as it stands in Host: lower case, port only where it is not the scheme's own, IPv6 in
+			     brackets */
 	char prefix[128]; /* path before the bucket, "" or "/x" */
 };
 

@@ -1,0 +1,465 @@
+/*
+ * A call's life on its transfer thread:
+ *
+ *     run -> attempt -> exchange -> outcome_of() -+-> finish: status is set, on_done, the waiter wakes
+ *             ^                                   |
+ *             +-------- sleep (retry) <-----------+-> another stage: region, explain, verify
+ *
+ * The bytes of a GET go to the caller as they come, so an attempt that breaks cannot start again: the next one asks for
+ * the rest, with If-Match on the ETag of the first, and every byte is delivered once, in order.
+ */
+#include "s3/call.h"
+#include "s3/when.h"
+
+#include "base/counters.h"
+#include "base/log.h"
+#include "base/util.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_BODY_MAX (64 * 1024)
+#define XML_BODY_MAX   (32 * 1024 * 1024)
+#define SLOW_FACTOR    10
+
+enum s3_op call_op(const struct call_state *state)
+{
+	static const enum s3_op side[] = {
+		[CALL_REGION] = S3_HEAD_BUCKET, [CALL_EXPLAIN] = S3_LIST_OBJECTS_V2, [CALL_VERIFY] = S3_HEAD_OBJECT
+	};
+
+	return state->stage == CALL_MAIN ? state->call->op : side[state->stage];
+}
+
+/* "s3://bucket/key", or the prefix of a listing. */
+static void object_name(const struct call_state *state, char *to, size_t size)
+{
+	const struct s3_call *call = state->call;
+	enum op_target target = ops[call_op(state)].target;
+	const char *tail = target == OP_OBJECT                         ? call->key
+			   : state->stage == CALL_MAIN && call->prefix ? call->prefix
+								       : "";
+
+	if (target == OP_SERVICE)
+		snprintf(to, size, "s3://");
+	else
+		snprintf(to, size, "s3://%s/%s", call->bucket ? call->bucket : "", tail ? tail : "");
+}
+
+int call_fail(struct call_state *state, int errnum, const char *fmt, ...)
+{
+	char name[320], text[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < 32 || *p == 127)
+			*p = ' ';
+	object_name(state, name, sizeof(name));
+	return err_set(&state->call->err, errnum, "%s '%s': %s", ops[state->call->op].name, name, text);
+}
+
+/* the exchange's callbacks */
+
+static int fault(struct call_state *state, int status, bool callers, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int fault(struct call_state *state, int status, bool callers, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(state->fault.text, sizeof(state->fault.text), fmt, ap);
+	va_end(ap);
+	state->fault.errnum = -status;
+	state->callers_fault = callers;
+	return status;
+}
+
+static ssize_t on_read(struct http_exchange *ex, char *to, size_t room)
+{
+	struct call_state *state = ex->arg;
+
+	ssize_t n = body_read(&state->body, to, room);
+	if (n < 0)
+		fault(state, (int)n, true, "reading what is to be uploaded: %s", strerror((int)-n));
+	return n;
+}
+
+static int on_rewind(struct http_exchange *ex)
+{
+	body_rewind(&((struct call_state *)ex->arg)->body);
+	return 0;
+}
+
+static int on_header(struct http_exchange *ex, const char *name, const char *value)
+{
+	answer_header(&((struct call_state *)ex->arg)->answer, name, value);
+	return 0;
+}
+
+static bool is_data(const struct call_state *state)
+{
+	return ops[call_op(state)].answer == OP_DATA && state->ex.status / 100 == 2;
+}
+
+static struct answer_want wanted(const struct call_state *state)
+{
+	const struct s3_call *call = state->call;
+	struct answer_want want = { .off = call->range_off + state->delivered,
+				    .end = call->range_len ? range_end(call->range_off, call->range_len) : 0,
+				    .etag =
+					call->if_match && strcmp(call->if_match, "*") != 0 ? call->if_match : NULL };
+
+	if (state->started && call->info.etag[0])
+		want.etag = call->info.etag;
+	want.ranged = want.off || want.end;
+	return want;
+}
+
+/* The first good answer: what it says of the object holds for the whole call. */
+static void start_data(struct call_state *state, uint64_t len)
+{
+	struct s3_call *call = state->call;
+	const char *value;
+	enum checksum kind = answer_checksum(&state->answer, &value);
+
+	state->started = true;
+	state->goal = len;
+	call->info = state->answer.info;
+	call->http_status = state->ex.status;
+	if (state->answer.composite)
+		call->info.checksum[0] = '\0';
+	if (kind != CHECKSUM_NONE && call->range_off == 0 && len == call->info.size &&
+	    strlen(value) < sizeof(state->verify_value)) {
+		state->verify = kind;
+		strcpy(state->verify_value, value);
+	}
+	if (call->on_headers)
+		call->on_headers(call, call->arg);
+}
+
+static int on_headers(struct http_exchange *ex)
+{
+	struct call_state *state = ex->arg;
+	struct answer_want want;
+	uint64_t len;
+	struct err err = ERR_INIT;
+
+	if (!is_data(state))
+		return 0;
+	want = wanted(state);
+	int r = answer_check_get(&state->answer, ex->status, &want, &len, &err);
+	if (r == 0 && state->started && state->goal != UINT64_MAX && len != state->goal - state->delivered)
+		r = err_set(&err, EIO, "the rest of the object has another length than before");
+	if (r < 0)
+		return fault(state, r, false, "%s", err_text(&err));
+	if (!state->started)
+		start_data(state, len);
+	return 0;
+}
+
+static int write_sink(const struct s3_call *call, uint64_t at, const char *data, size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = pwrite(call->sink_fd, data + done, len - done, (off_t)(call->sink_offset + at + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int deliver(struct call_state *state, const char *data, size_t len)
+{
+	struct s3_call *call = state->call;
+	int r = 0;
+
+	if (len > state->goal - state->delivered)
+		return fault(state, -EIO, false, "the answer is longer than it said");
+	if (state->job.cancelled)
+		return fault(state, -ECANCELED, true, "cancelled");
+	if (state->verify)
+		state->sum = checksum_update(state->verify, state->sum, data, len);
+	if (call->sink_fd >= 0)
+		r = write_sink(call, state->delivered, data, len);
+	else if (call->on_data)
+		r = call->on_data(call, call->range_off + state->delivered, data, len, call->arg);
+	if (r < 0)
+		return fault(state, r, true, "keeping what was received: %s", strerror(-r));
+	state->delivered += len;
+	counter_add(COUNTER_bytes_down, len);
+	return 0;
+}
+
+static int on_data(struct http_exchange *ex, const char *data, size_t len)
+{
+	struct call_state *state = ex->arg;
+
+	if (is_data(state))
+		return deliver(state, data, len);
+	if (ex->status / 100 == 2 && state->text.len + len > XML_BODY_MAX)
+		return fault(state, -EIO, false, "the answer is too long");
+	if (ex->status / 100 != 2 && state->text.len + len > ERROR_BODY_MAX)
+		return 0;
+	buf_add(&state->text, data, len);
+	return 0;
+}
+
+static void log_attempt(const struct call_state *state)
+{
+	static const char *const ends[] = {
+		[HTTP_STOPPED] = "stopped", [HTTP_CANCELLED] = "cancelled",    [HTTP_DEADLINE] = "deadline",
+		[HTTP_STALLED] = "stalled", [HTTP_CONNECT] = "cannot connect", [HTTP_TLS] = "tls failed",
+		[HTTP_BROKEN] = "broken",
+	};
+	char name[S3_KEY_MAX + 128], status[48];
+
+	if (!log_enabled(LOG_DEBUG))
+		return;
+	object_name(state, name, sizeof(name));
+	if (state->ex.end == HTTP_COMPLETE)
+		snprintf(status, sizeof(status), "%d", state->ex.status);
+	else
+		snprintf(status, sizeof(status), "%d (%s)", state->ex.status, ends[state->ex.end]);
+	log_debug("s3", "%s '%s' %s%s %ld ms", ops[call_op(state)].name, name, state->request.note, status,
+		  (long)((when_now_ns() - state->began_ns) / 1000000));
+}
+
+static void on_done(struct http_exchange *ex)
+{
+	struct call_state *state = ex->arg;
+
+	log_attempt(state);
+	if (ex->end == HTTP_COMPLETE && ex->status / 100 != 2 && ex->status != 404 && ex->status != 412)
+		counter_add(COUNTER_request_failures, 1);
+	body_deinit(&state->body);
+	request_deinit(&state->request);
+	outcome_of(state);
+}
+
+/* attempts */
+
+static int build(struct call_state *state)
+{
+	struct s3_client *client = state->client;
+	struct s3_call *call = state->call;
+	struct s3_keys keys;
+	struct answer_want want = wanted(state);
+	struct request_ask ask = { .op = call_op(state),
+				   .client = client,
+				   .call = call,
+				   .payload = &state->payload,
+				   .region = state->region,
+				   .bare_etag = client->etag_style == CLIENT_ETAG_BARE || state->bare_tried };
+	int r;
+
+	regions_get(&client->regions, call->bucket, client->config.region, state->region);
+	if (ask.op == S3_GET_OBJECT) {
+		ask.ranged = want.ranged;
+		ask.range_off = want.off;
+		ask.range_end = want.end;
+		ask.if_match = state->started ? want.etag : NULL;
+	}
+	ask.bare_etag &= ask.op == S3_PUT_OBJECT || ask.op == S3_COMPLETE_MULTIPART_UPLOAD || ask.op == S3_COPY_OBJECT;
+	if (!client->config.unsigned_requests) {
+		r = s3_credentials_get(client->config.credentials, &keys, &call->err);
+		if (r < 0)
+			return r;
+		memcpy(state->access_key_id, keys.access_key_id, sizeof(keys.access_key_id));
+		ask.keys = &keys;
+	}
+	r = request_build(&ask, &state->request);
+	explicit_bzero(&keys, sizeof(keys));
+	return r < 0 ? call_fail(state, -r, "cannot build the request") : 0;
+}
+
+static int start_body(struct call_state *state)
+{
+	struct http_exchange *ex = &state->ex;
+	const struct request *request = &state->request;
+	bool own = state->stage == CALL_MAIN;
+
+	ex->has_body = ex->method[0] == 'P';
+	ex->body_len = own ? state->payload.body.len : 0;
+	if (own && request->chunked)
+		ex->body_len = body_chunked_len(state->payload.body.len);
+	if (!ex->has_body)
+		return 0;
+	const struct s3_body none = { .fd = -1 };
+	int r = body_start(&state->body, own ? &state->payload.body : &none, request->chunked ? &request->chain : NULL);
+	return r < 0 ? call_fail(state, -r, "out of memory") : 0;
+}
+
+static size_t expected_bytes(const struct call_state *state)
+{
+	const struct s3_call *call = state->call;
+
+	switch (ops[call_op(state)].answer) {
+	case OP_DATA:
+		return call->range_len ? (size_t)min_u64(call->range_len, SIZE_MAX) : SIZE_MAX;
+	case OP_LIST:
+		return 65536;
+	default:
+		return 0;
+	}
+}
+
+void call_attempt(struct call_state *state)
+{
+	struct http_exchange *ex = &state->ex;
+	const struct op *op = &ops[call_op(state)];
+
+	state->answer = (struct answer){ .has_length = false };
+	state->fault.errnum = 0;
+	state->callers_fault = false;
+	state->delivered_before = state->delivered;
+	buf_clear(&state->text);
+	*ex = (struct http_exchange){ .method = op->method,
+				      .no_answer_body = strcmp(op->method, "HEAD") == 0,
+				      .receive_bytes = expected_bytes(state),
+				      .stall_timeout_ms = state->client->config.stall_timeout_ms,
+				      .deadline_ns = state->deadline_ns,
+				      .read = on_read,
+				      .rewind = on_rewind,
+				      .on_header = on_header,
+				      .on_headers = on_headers,
+				      .on_data = on_data,
+				      .on_done = on_done,
+				      .arg = state };
+	if (op->flags & OP_SLOW)
+		ex->stall_timeout_ms *= SLOW_FACTOR;
+	int r = build(state);
+	if (r == 0)
+		r = start_body(state);
+	if (r < 0) {
+		body_deinit(&state->body);
+		request_deinit(&state->request);
+		call_finish(state, r);
+		return;
+	}
+	ex->url = buf_str(&state->request.url);
+	ex->headers = (const struct http_header *)(const void *)state->request.headers;
+	ex->header_count = state->request.header_count;
+	if (state->stage == CALL_MAIN)
+		state->attempts++;
+	state->began_ns = when_now_ns();
+	counter_request(op->name);
+	http_send(&state->job, ex);
+}
+
+_Static_assert(sizeof(struct http_header) == sizeof(struct sigv4_header), "one is passed as the other");
+
+void call_sleep(struct call_state *state, int64_t ms)
+{
+	http_sleep(&state->job, ms);
+}
+
+static void on_run(struct http_job *job)
+{
+	struct call_state *state = container_of(job, struct call_state, job);
+
+	if (state->early < 0)
+		call_finish(state, state->early);
+	else if (job->cancelled)
+		call_finish(state, call_fail(state, ECANCELED, "cancelled"));
+	else
+		call_attempt(state);
+}
+
+/* the outside */
+
+static struct call_state *state_new(struct s3_client *client, struct s3_call *call)
+{
+	struct call_state *state = calloc(1, sizeof(*state));
+
+	if (!state)
+		return NULL;
+	state->client = client;
+	state->call = call;
+	state->goal = UINT64_MAX;
+	state->job.run = on_run;
+	pthread_mutex_init(&state->lock, NULL);
+	pthread_cond_init(&state->ended, NULL);
+	return state;
+}
+
+static void state_free(struct call_state *state)
+{
+	payload_deinit(&state->payload);
+	buf_deinit(&state->text);
+	pthread_cond_destroy(&state->ended);
+	pthread_mutex_destroy(&state->lock);
+	free(state);
+}
+
+void call_start(struct s3_client *client, struct s3_call *call)
+{
+	struct call_state *state = state_new(client, call);
+
+	call->internal = state;
+	call->status = 0;
+	call->http_status = 0;
+	call->delete_failed = 0;
+	call->err = (struct err)ERR_INIT;
+	memset(&call->info, 0, sizeof(call->info));
+	memset(&call->page, 0, sizeof(call->page));
+	call->upload_id[0] = '\0';
+	if (!state) {
+		call->status = err_set(&call->err, ENOMEM, "%s: out of memory", ops[call->op].name);
+		if (call->on_done)
+			call->on_done(call, call->arg);
+		return;
+	}
+	if (ops[call->op].flags & OP_BOUND)
+		state->deadline_ns = when_now_ns() + (int64_t)client->config.deadline_ms * 1000000;
+	state->early = request_check(call, &call->err);
+	if (state->early == 0)
+		state->early = payload_prepare(client, call, &state->payload, &call->err);
+	http_submit(client->http, &state->job);
+}
+
+void call_finish(struct call_state *state, int status)
+{
+	struct s3_call *call = state->call;
+
+	call->status = status;
+	if (status == 0 && !call->delete_failed)
+		call->err = (struct err)ERR_INIT;
+	if (status == 0)
+		retry_put(&state->client->bucket, state->cost ? state->cost : 1);
+	if (call->on_done)
+		call->on_done(call, call->arg);
+	pthread_mutex_lock(&state->lock);
+	state->done = true;
+	pthread_cond_signal(&state->ended);
+	pthread_mutex_unlock(&state->lock);
+}
+
+int call_wait(struct s3_call *call)
+{
+	struct call_state *state = call->internal;
+
+	if (!state)
+		return call->status;
+	pthread_mutex_lock(&state->lock);
+	while (!state->done)
+		pthread_cond_wait(&state->ended, &state->lock);
+	pthread_mutex_unlock(&state->lock);
+	call->internal = NULL;
+	state_free(state);
+	return call->status;
+}
+
+void call_cancel(struct s3_call *call)
+{
+	struct call_state *state = call->internal;
+
+	if (state)
+		http_cancel(&state->job);
+}
