@@ -24,7 +24,7 @@ int arena_fd(const struct arena *arena);
  * Return: the index, or WIRE_NO_SLOT where all are taken: the object then works without one, at a message a read.
  */
 uint32_t arena_slot_new(struct arena *arena);
-void arena_slot_free(struct arena *arena, uint32_t index); /* bumps the generation; WIRE_NO_SLOT is fine */
+void arena_slot_free(struct arena *arena, uint32_t index);         /* bumps the generation; WIRE_NO_SLOT is fine */
 struct wire_slot *arena_slot(struct arena *arena, uint32_t index); /* NULL for WIRE_NO_SLOT */
 
 #endif

@@ -31,16 +31,16 @@ struct object;
 struct object_store; /* the objects that are open, keyed by client, bucket and key */
 
 struct object_store_config {
-	struct arena *arena; /* borrowed */
-	struct watch *watch; /* borrowed */
+	struct arena *arena;     /* borrowed */
+	struct watch *watch;     /* borrowed */
 	const char *staging_dir; /* a 0700 folder of this session's, watch_prove()d; NULL: memfds only, bounded */
-	uint64_t memory_max; /* bytes in memfds of all objects; beyond it, files in staging_dir */
-	uint64_t put_max; /* up to this size an object is one PUT; default 16 MiB */
-	uint64_t part_bytes; /* default 8 MiB; grows with the part number so that 5 TiB fits */
-	uint64_t first_bytes; /* fetched by the open; default 128 KiB */
-	uint64_t readahead_max; /* window of a sequential reader; default 64 MiB */
-	unsigned parallel; /* transfers of one object at once; default 8 */
-	int deadline_ms; /* of a wait without progress; default 30,000 */
+	uint64_t memory_max;     /* bytes in memfds of all objects; beyond it, files in staging_dir */
+	uint64_t put_max;        /* up to this size an object is one PUT; default 16 MiB */
+	uint64_t part_bytes;     /* default 8 MiB; grows with the part number so that 5 TiB fits */
+	uint64_t first_bytes;    /* fetched by the open; default 128 KiB */
+	uint64_t readahead_max;  /* window of a sequential reader; default 64 MiB */
+	unsigned parallel;       /* transfers of one object at once; default 8 */
+	int deadline_ms;         /* of a wait without progress; default 30,000 */
 };
 int object_store_new(const struct object_store_config *config, struct object_store **ret, struct err *err);
 struct object_store *object_store_free(struct object_store *store); /* after drain; returns NULL */
@@ -49,6 +49,7 @@ struct object_store *object_store_free(struct object_store *store); /* after dra
 struct object_name {
 	struct s3_client *client;
 	const char *bucket, *key;
+	const char *endpoint; /* where the client goes, for the journal; NULL: not told */
 };
 
 /** Called without the object's mutex; @arg is object_set_owner()'s. */
@@ -57,23 +58,24 @@ struct object_events {
 	void (*prepare)(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room);
 	/* The object in the bucket is now @info. */
 	void (*committed)(void *arg, struct object *o, const struct s3_info *info);
-	/* No descriptor is left and nothing is to be uploaded: the owner forgets its files, each with object_unref(). */
+	/* No descriptor is left and nothing is to be uploaded: the owner forgets its files, each with object_unref().
+	 * No object_reopen() crosses it: it waits meanwhile. So a file must be made known to idle() after its
+	 * object_reopen() has returned, and object_reopen() be called without locks that idle() takes. */
 	void (*idle)(void *arg, struct object *o);
 };
 
 enum object_intent {
-	OBJECT_READ, /* bytes as they are on the server */
-	OBJECT_WRITE, /* may be written; content kept */
+	OBJECT_READ,     /* bytes as they are on the server */
+	OBJECT_WRITE,    /* may be written; content kept */
 	OBJECT_TRUNCATE, /* may be written; begins empty */
 };
 
 /**
  * object_open() - the open object of that name, made if there is none
  * @base: what the server has, if the caller knows it (HEAD); NULL with OBJECT_READ: ask with a ranged GET, which brings
- *        size, ETag, metadata and the first bytes in one round trip; NULL with the other intents: there is no such object,
- *        a commit carries If-None-Match: *.
- * An object that is open already is returned as it is, whatever @base says; OBJECT_TRUNCATE then empties it.
- * Waits for a commit of the key that is under way before it returns for writing.
+ *        size, ETag, metadata and the first bytes in one round trip; NULL with the other intents: there is no such
+ * object, a commit carries If-None-Match: *. An object that is open already is returned as it is, whatever @base says;
+ * OBJECT_TRUNCATE then empties it. Waits for a commit of the key that is under way before it returns for writing.
  * Return: 0 and a reference; -ENOENT; -EACCES; -ESTALE; -EIO; -ENOSPC; -ETIMEDOUT.
  */
 int object_open(struct object_store *store, const struct object_name *name, enum object_intent intent,
@@ -85,7 +87,8 @@ struct object *object_find(struct object_store *store, const struct object_name 
 struct object *object_ref(struct object *o);
 struct object *object_unref(struct object *o); /* returns NULL */
 
-/** object_reopen() - a fresh descriptor with the open flags given (access mode, O_APPEND, O_NONBLOCK, O_CLOEXEC, ...). */
+/** object_reopen() - a fresh descriptor with the open flags given (access mode, O_APPEND, O_NONBLOCK, O_CLOEXEC, ...).
+ */
 int object_reopen(struct object *o, int flags, int *ret_fd, struct err *err);
 
 /* Facts. object_id() is never 0 and never used again in a session. object_size() is the inode's. */
@@ -115,8 +118,8 @@ struct readahead {
  * Return: 0 and a range that contains what was asked (len 0 beyond the end); -ESTALE if the ETag changed; -EIO after
  * retries; -ETIMEDOUT; -ENOSPC.
  */
-int object_grant(struct object *o, struct readahead *ra, uint64_t off, uint64_t len, bool pin,
-		 struct object_range *ret, struct err *err);
+int object_grant(struct object *o, struct readahead *ra, uint64_t off, uint64_t len, bool pin, struct object_range *ret,
+		 struct err *err);
 
 /**
  * object_claim() - a write to the range is coming: blocks that it touches and that the base has are filled first
@@ -144,17 +147,17 @@ void object_handed_out(struct object *o, bool writable);
 /** object_exclusive() - the file was made by O_EXCL: the commit that finds another object fails with EEXIST. */
 void object_exclusive(struct object *o);
 
-/** object_forget() - its name was unlinked or renamed over: readable and writable as before, never uploaded. The name is
- *  free at once. Completes the old version for its readers first, where they are incomplete and it fits. */
+/** object_forget() - its name was unlinked or renamed over: readable and writable as before, never uploaded. The name
+ * is free at once. Completes the old version for its readers first, where they are incomplete and it fits. */
 int object_forget(struct object *o, struct err *err);
 
-/** object_rename() - commits go to a new key from now on; the caller has moved what is on the server, whose ETag and so on
- *  are @base now (NULL: nothing is there yet). -EBUSY if the new name is open (forget that one first). */
+/** object_rename() - commits go to a new key from now on; the caller has moved what is on the server, whose ETag and so
+ * on are @base now (NULL: nothing is there yet). -EBUSY if the new name is open (forget that one first). */
 int object_rename(struct object *o, const struct object_name *name, const struct s3_info *base, struct err *err);
 
 /** A failure that a program may not have seen. */
 struct object_failure {
-	char name[2048]; /* s3://bucket/key */
+	char name[2048];             /* s3://bucket/key */
 	char sentence[ERR_TEXT_MAX]; /* the S3 error and where the data is kept */
 };
 

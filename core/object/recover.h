@@ -1,8 +1,8 @@
 /**
  * recover.h - what a session left behind: staged files whose upload failed or whose broker was killed.
  *
- * A staging folder holds, for each file that was opened for writing, the data and a small journal beside it (bucket, key,
- * endpoint, base ETag, size, state), both removed once the upload is confirmed. Nothing secret is in them.
+ * A staging folder holds, for each file that was opened for writing, the data and a small journal beside it (bucket,
+ * key, endpoint, base ETag, size, state), both removed once the upload is confirmed. Nothing secret is in them.
  */
 #ifndef S3SHIM_OBJECT_RECOVER_H
 #define S3SHIM_OBJECT_RECOVER_H
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct recover_entry {
-	const char *path; /* of the data */
+	const char *path;                                /* of the data */
 	const char *bucket, *key, *endpoint, *base_etag; /* base_etag "" for a new file */
 	const char *reason; /* why it is here: the upload's error, or "the broker ended before the upload" */
 	uint64_t size;

@@ -1,5 +1,6 @@
 /**
- * watch.h - who still holds a file? The kernel tells: inotify says that something was closed, leases prove what is left.
+ * watch.h - who still holds a file? The kernel tells: inotify says that something was closed, leases prove what is
+ * left.
  *
  * A watched file is a descriptor of the broker's own, O_RDONLY, the only one that it keeps of that inode. Facts, all
  * measured on Linux 6.18 (inotify(7), fcntl(2) "Leases"):
@@ -9,8 +10,8 @@
  *    lease is tried again with back-off, 50 us to 100 ms, until it is granted or another open shows up.
  *  - A held lease blocks openers: it is given up at once. SIGIO must be ignored. Whoever reopens the file for writing
  *    holds the file's own lock meanwhile (watch_lock), so that a try and an open never cross.
- *  - The queue holds 16,384 events, a user has 128 inotify instances: on overflow, and where there is no instance, a sweep
- *    tries every watched file (0.5 us each).
+ *  - The queue holds 16,384 events, a user has 128 inotify instances: on overflow, and where there is no instance, a
+ * sweep tries every watched file (0.5 us each).
  *
  * Threads: one of its own that reads events and calls back; all functions may be called from any thread.
  */
@@ -21,7 +22,7 @@
 
 #include <stdbool.h>
 
-struct watch; /* one per broker */
+struct watch;   /* one per broker */
 struct watched; /* one watched inode */
 
 struct watch_ops {

@@ -1,0 +1,519 @@
+#include "object/internal.h"
+
+#include "base/counters.h"
+#include "s3/checksum.h"
+
+#include <string.h>
+
+/*
+ * A fill is one GET of missing blocks, written into the file as it arrives, on a transfer thread:
+ *
+ *   made, its blocks busy ──s3_start──► under way ──on_data: write, mark present──► on_done: not busy ──► reaped
+ *                                           └─ dropped by a truncate: writes nothing more, is cancelled
+ *
+ * Only blocks that are neither present nor busy are fetched, so nothing is written twice. Whoever needs a range puts
+ * himself among the waiters and sleeps until it is present; a fill that fails tells the waiters that it lies in the way
+ * of.
+ *
+ * Why a late fill cannot do harm: it writes while it holds `cut` for reading, after it has looked at `dropped`;
+ * truncate sets `dropped` and cuts while it holds `cut` for writing. Its end is fixed when it is made, never beyond the
+ * base's, and a base's end only ever sinks between two commits. Blocks of the base are claimed, so filled, before they
+ * are written to.
+ *
+ * Why ESTALE is not always the end: our own commit changes the ETag under fills that are on their way. They are asked
+ * for again under the new name and ETag; and while the request that replaces the base is out, no new ones are made.
+ */
+#define FILL_BLOCKS 128u /* 8 MiB a GET */
+
+struct fill {
+	struct object *o;  /* a reference */
+	struct name *name; /* a reference */
+	struct s3_call call;
+	char etag[S3_ETAG_MAX];
+	uint64_t off, end, done;                               /* bytes; [off, done) is written */
+	uint32_t crc;                                          /* of the block that done lies in */
+	unsigned epoch, pins;                                  /* pins: somebody is about to start or cancel the call */
+	int setup;                                             /* -errno: the file could not be made */
+	bool first, ready, started, dropped, cancelled, ended; /* ready: there is a file to write to */
+	const struct readahead *ra; /* whose readahead it is; NULL: somebody waits for it. Compared only */
+	struct fill *prev, *next, *list_next;
+};
+
+struct waiter {
+	uint64_t off, end;
+	int status;
+	struct err err;
+	struct waiter *prev, *next;
+};
+
+static uint64_t first_block(const struct fill *f)
+{
+	return f->off / BLOCK_BYTES;
+}
+
+static void set_busy_locked(struct fill *f, bool busy)
+{
+	uint64_t to = present_blocks(f->end);
+
+	for (uint64_t b = busy ? first_block(f) : f->done / BLOCK_BYTES; b < to; b++)
+		if (!present_has(&f->o->present, b))
+			(void)present_set_busy(&f->o->present, b, busy);
+}
+
+/* Count what has been written; mark the blocks that are whole now. Return: 1 if there were some; 0; -ENOMEM. */
+static int advance_locked(struct fill *f, const char *data, size_t len)
+{
+	struct object *o = f->o;
+	int r = 0;
+
+	while (len) {
+		uint64_t block = f->done / BLOCK_BYTES, block_end = (block + 1) * BLOCK_BYTES;
+		uint64_t stop = min_u64(block_end, f->end);
+		size_t n = (size_t)min_u64(len, stop - f->done);
+
+		f->crc = crc32c_update(f->crc, data, n);
+		f->done += n;
+		data += n;
+		len -= n;
+		if (f->done < stop)
+			continue;
+		/* Of a block that is there in part only, the base's crc is not known. */
+		if (present_set(&o->present, block, stop == min_u64(block_end, o->present.size) ? &f->crc : NULL) < 0)
+			return -ENOMEM;
+		f->crc = 0;
+		r = 1;
+	}
+	return r;
+}
+
+static int on_data(struct s3_call *call, uint64_t offset, const void *data, size_t len, void *arg)
+{
+	struct fill *f = arg;
+	struct object *o = f->o;
+	int r = -ECANCELED;
+
+	(void)call;
+	if (!f->ready)
+		return f->setup ? f->setup : -EPROTO;
+	if (offset != f->done)
+		return -EIO;
+	len = (size_t)min_u64(len, f->end - f->done);
+	pthread_rwlock_rdlock(&o->cut);
+	if (!f->dropped)
+		r = stage_fill(&o->stage, o->watched, data, len, offset);
+	pthread_rwlock_unlock(&o->cut);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&o->lock);
+	o->progress_ns = object_now_ns();
+	r = f->dropped ? -ECANCELED : advance_locked(f, data, len);
+	if (r > 0) {
+		object_slot_update_locked(o);
+		pthread_cond_broadcast(&o->cond);
+	}
+	pthread_mutex_unlock(&o->lock);
+	return r < 0 ? r : 0;
+}
+
+/* The first answer brings what the object is: now its file can be made. */
+static void on_headers(struct s3_call *call, void *arg)
+{
+	struct fill *f = arg;
+	struct object *o = f->o;
+
+	if (call->http_status && call->http_status / 100 != 2)
+		return;
+	pthread_mutex_lock(&o->lock);
+	o->progress_ns = object_now_ns();
+	if (o->state == OBJECT_OPENING) {
+		f->end = min_u64(f->end, call->info.size);
+		f->setup = object_ready_locked(o, &call->info, false, &o->open_err);
+		if (f->setup == 0 && o->charge_fills && store_charge(o->store, f->end) < 0)
+			f->setup = err_set(&o->open_err, ENOSPC, "no memory is left for open objects");
+		if (f->setup == 0) {
+			o->charged += o->charge_fills ? f->end : 0;
+			set_busy_locked(f, true);
+			f->ready = true;
+			o->state = OBJECT_OPEN;
+		} else {
+			o->open_status = f->setup;
+			o->state = OBJECT_FAILED;
+		}
+		pthread_cond_broadcast(&o->cond);
+	}
+	pthread_mutex_unlock(&o->lock);
+}
+
+static int status_of(const struct fill *f)
+{
+	int r = f->call.status;
+
+	if (f->setup)
+		return f->setup;
+	if (r == 0 && f->done < f->end && !f->dropped)
+		return -EIO;
+	if (!f->first && (r == -ENOENT || r == -ERANGE))
+		return -ESTALE; /* it was there when it was opened */
+	return r;
+}
+
+static void tell_waiters_locked(struct fill *f, int status)
+{
+	struct object *o = f->o;
+	struct waiter *w;
+
+	if (f->dropped || f->cancelled || status == -ECANCELED)
+		return;
+	if (status == -ESTALE && (o->publishing || f->epoch != o->epoch))
+		return;
+	DL_FOREACH (o->waiters, w) {
+		if (w->status || w->off >= f->end || w->end <= f->done)
+			continue;
+		w->status = status;
+		w->err = f->call.err;
+		if (status == -ESTALE)
+			err_set(&w->err, ESTALE, NAME_FMT " has changed on the server while it was open",
+				NAME_ARG(f->name));
+		else if (!w->err.errnum)
+			err_set(&w->err, -status, "reading " NAME_FMT ": %s", NAME_ARG(f->name), strerror(-status));
+	}
+}
+
+static void on_done(struct s3_call *call, void *arg)
+{
+	struct fill *f = arg;
+	struct object *o = f->o;
+	struct object_store *s = o->store;
+	int status;
+
+	pthread_mutex_lock(&o->lock);
+	status = status_of(f);
+	if (o->state == OBJECT_OPENING) {
+		/* No headers came, or no body: fill_first() looks at what that means. */
+		o->open_status = status;
+		o->open_err = call->err;
+		if (status == 0 || (status == -ERANGE && call->info.size == 0))
+			o->base = call->info;
+	} else {
+		set_busy_locked(f, false);
+		if (o->charge_fills && f->done < f->end) {
+			o->charged -= f->end - f->done;
+			store_discharge(s, f->end - f->done);
+		}
+		if (status < 0)
+			tell_waiters_locked(f, status);
+	}
+	f->ended = true;
+	if (f->ra)
+		o->ahead_fills--;
+	else
+		o->demand_fills--;
+	DL_DELETE(o->fills, f);
+	pthread_cond_broadcast(&o->cond);
+	pthread_mutex_unlock(&o->lock);
+	pthread_mutex_lock(&s->lock);
+	LL_PREPEND2(s->ended, f, list_next);
+	pthread_cond_broadcast(&s->cond);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static struct fill *fill_new_locked(struct object *o, const struct readahead *ra, uint64_t off, uint64_t end)
+{
+	struct fill *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->o = object_ref(o);
+	f->name = name_ref(o->name);
+	f->off = f->done = off;
+	f->end = end;
+	f->epoch = o->epoch;
+	f->ra = ra;
+	f->pins = 1; /* until it is started */
+	f->ready = true;
+	memcpy(f->etag, o->base.etag, sizeof(f->etag));
+	s3_call_init(&f->call, S3_GET_OBJECT, f->name->bucket, f->name->key);
+	f->call.range_off = off;
+	f->call.range_len = end - off;
+	f->call.if_match = f->etag[0] ? f->etag : NULL;
+	f->call.on_data = on_data;
+	f->call.on_done = on_done;
+	f->call.arg = f;
+	if (ra)
+		o->ahead_fills++;
+	else
+		o->demand_fills++;
+	DL_APPEND(o->fills, f);
+	return f;
+}
+
+static void cancel_locked(struct fill *f)
+{
+	struct object *o = f->o;
+
+	f->pins++;
+	pthread_mutex_unlock(&o->lock);
+	s3_cancel(f->name->client, &f->call);
+	pthread_mutex_lock(&o->lock);
+	f->pins--;
+	pthread_cond_broadcast(&o->cond);
+}
+
+static void start_locked(struct fill *list)
+{
+	struct fill *f, *next;
+
+	for (f = list; f; f = next) {
+		struct object *o = f->o;
+
+		next = f->list_next;
+		pthread_mutex_unlock(&o->lock);
+		s3_start(f->name->client, &f->call);
+		pthread_mutex_lock(&o->lock);
+		f->started = true;
+		if (f->dropped && !f->ended)
+			cancel_locked(f);
+		f->pins--;
+		pthread_cond_broadcast(&o->cond);
+	}
+}
+
+/* Where the run of blocks that are neither here nor on their way, from @block on, ends. */
+static uint64_t run_end(struct object *o, uint64_t block, uint64_t to)
+{
+	uint64_t b = block, stop = min_u64(to, block + FILL_BLOCKS);
+
+	while (b < stop && !present_has(&o->present, b) && !present_busy(&o->present, b))
+		b++;
+	return b;
+}
+
+/* Make fills for what is missing of blocks [from, to) as far as @room goes. Return: 0; -ENOMEM; -ENOSPC. */
+static int make_fills_locked(struct object *o, const struct readahead *ra, uint64_t from, uint64_t to, unsigned *room,
+			     struct fill **ret_list)
+{
+	struct fill **tail = ret_list;
+
+	for (uint64_t b = from; *room && (b = present_next_missing(&o->present, b, to)) < to;) {
+		uint64_t stop = run_end(o, b, to), end;
+		struct fill *f;
+
+		if (stop == b) {
+			b++;
+			continue;
+		}
+		end = min_u64(stop * BLOCK_BYTES, o->base_end);
+		if (o->gap_end && o->gap_block >= b && o->gap_block < stop)
+			end = min_u64(end, o->gap_end);
+		if (o->charge_fills && store_charge(o->store, end - b * BLOCK_BYTES) < 0)
+			return -ENOSPC;
+		f = fill_new_locked(o, ra, b * BLOCK_BYTES, end);
+		if (!f)
+			return -ENOMEM;
+		if (o->charge_fills)
+			o->charged += end - f->off;
+		set_busy_locked(f, true);
+		*tail = f;
+		tail = &f->list_next;
+		(*room)--;
+		b = stop;
+	}
+	return 0;
+}
+
+int fill_range_locked(struct object *o, uint64_t off, uint64_t end, struct err *err)
+{
+	uint64_t since = object_now_ns(), from = off / BLOCK_BYTES;
+	struct waiter w = { .off = off, .end = end };
+	bool missed = false;
+	int r = 0;
+
+	DL_APPEND(o->waiters, &w);
+	for (;;) {
+		uint64_t to = present_blocks(min_u64(end, o->base_end));
+		struct fill *list = NULL;
+		unsigned room;
+
+		if (from >= to || present_next_missing(&o->present, from, to) >= to) {
+			r = 0;
+			break;
+		}
+		missed = true;
+		if (w.status) {
+			r = w.status;
+			if (err)
+				*err = w.err;
+			break;
+		}
+		room = o->store->config.parallel > o->demand_fills ? o->store->config.parallel - o->demand_fills : 0;
+		r = o->publishing ? 0 : make_fills_locked(o, NULL, from, to, &room, &list);
+		if (list) {
+			start_locked(list);
+			continue;
+		}
+		if (r < 0) {
+			err_set(err, -r, "reading " NAME_FMT ": %s", NAME_ARG(o->name), strerror(-r));
+			break;
+		}
+		r = object_wait_locked(o, since);
+		if (r < 0) {
+			err_set(err, -r, "reading " NAME_FMT ": nothing arrived for %d ms", NAME_ARG(o->name),
+				o->store->config.deadline_ms);
+			break;
+		}
+	}
+	DL_DELETE(o->waiters, &w);
+	counter_add(missed ? COUNTER_read_misses : COUNTER_read_hits, 1);
+	return r;
+}
+
+void fill_ahead_locked(struct object *o, const struct readahead *ra, uint64_t off, uint64_t end)
+{
+	unsigned room = o->store->config.parallel;
+	struct fill *list = NULL;
+
+	room = room > o->ahead_fills ? room - o->ahead_fills : 0;
+	if (!room || o->publishing)
+		return;
+	/* What fails here is met again, and reported, by whoever needs the bytes. */
+	(void)make_fills_locked(o, ra, off / BLOCK_BYTES, present_blocks(min_u64(end, o->base_end)), &room, &list);
+	start_locked(list);
+}
+
+static bool awaited_locked(const struct fill *f)
+{
+	const struct waiter *w;
+
+	DL_FOREACH (f->o->waiters, w) {
+		if (w->off < f->end && w->end > f->done)
+			return true;
+	}
+	return false;
+}
+
+void fill_cancel_ahead_locked(struct object *o, const struct readahead *ra)
+{
+	struct fill *f;
+
+again:
+	DL_FOREACH (o->fills, f) {
+		if (f->ra != ra || !f->started || f->cancelled || f->dropped || awaited_locked(f))
+			continue;
+		f->cancelled = true;
+		cancel_locked(f);
+		goto again; /* the lock was let go */
+	}
+}
+
+void fill_drop_locked(struct object *o, uint64_t off)
+{
+	struct fill *f;
+
+	DL_FOREACH (o->fills, f) {
+		if (f->end > off)
+			f->dropped = true;
+	}
+}
+
+void fill_kick_dropped(struct object *o)
+{
+	struct fill *f;
+
+	pthread_mutex_lock(&o->lock);
+again:
+	DL_FOREACH (o->fills, f) {
+		if (!f->dropped || !f->started || f->cancelled)
+			continue;
+		f->cancelled = true;
+		cancel_locked(f);
+		goto again;
+	}
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* An empty object has no range that could be asked for (416, or 200 without a body): HEAD tells the rest. */
+static int open_empty(struct object *o, struct err *err)
+{
+	struct s3_call *call = malloc(sizeof(*call));
+	int r;
+
+	if (!call)
+		return err_set(err, ENOMEM, "no memory");
+	s3_call_init(call, S3_HEAD_OBJECT, o->name->bucket, o->name->key);
+	r = s3_run(o->name->client, call);
+	pthread_mutex_lock(&o->lock);
+	if (r == 0 && call->info.size)
+		r = err_set(err, ESTALE, NAME_FMT " changes while it is being opened", NAME_ARG(o->name));
+	else if (r == 0)
+		r = object_ready_locked(o, &call->info, false, err);
+	else if (err)
+		*err = call->err;
+	pthread_mutex_unlock(&o->lock);
+	free(call);
+	return r;
+}
+
+int fill_first(struct object *o, struct err *err)
+{
+	uint64_t since = object_now_ns();
+	struct fill *f;
+	int r = 0;
+
+	pthread_mutex_lock(&o->lock);
+	f = fill_new_locked(o, NULL, 0, round_up(o->store->config.first_bytes, BLOCK_BYTES));
+	if (!f) {
+		pthread_mutex_unlock(&o->lock);
+		return err_set(err, ENOMEM, "no memory");
+	}
+	f->first = true;
+	f->ready = false;
+	f->call.if_match = NULL;
+	f->call.on_headers = on_headers;
+	o->open_status = 1; /* nothing is known yet */
+	start_locked(f);
+	while (o->state == OBJECT_OPENING && o->open_status == 1 && r == 0)
+		r = object_wait_locked(o, since);
+	if (r < 0) {
+		err_set(err, -r, "opening " NAME_FMT ": no answer for %d ms", NAME_ARG(o->name),
+			o->store->config.deadline_ms);
+		fill_drop_locked(o, 0);
+		pthread_mutex_unlock(&o->lock);
+		fill_kick_dropped(o);
+		return r;
+	}
+	if (o->state != OBJECT_OPEN)
+		r = o->open_status;
+	if (r == 0 && o->state == OBJECT_OPENING && o->base.etag[0])
+		r = object_ready_locked(o, &o->base, false, err);
+	else if (o->state == OBJECT_OPENING && (r == 0 || (r == -ERANGE && o->base.size == 0)))
+		r = 2;
+	else if (r < 0 && o->open_err.errnum && err)
+		*err = o->open_err;
+	pthread_mutex_unlock(&o->lock);
+	return r == 2 ? open_empty(o, err) : r;
+}
+
+void fill_reap(struct object_store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (!s->stop || s->ended) {
+		struct fill *f = s->ended;
+
+		if (!f) {
+			pthread_cond_wait(&s->cond, &s->lock);
+			continue;
+		}
+		LL_DELETE2(s->ended, f, list_next);
+		pthread_mutex_unlock(&s->lock);
+		pthread_mutex_lock(&f->o->lock);
+		while (f->pins)
+			pthread_cond_wait(&f->o->cond, &f->o->lock);
+		pthread_mutex_unlock(&f->o->lock);
+		(void)s3_wait(f->name->client, &f->call);
+		name_unref(f->name);
+		object_unref(f->o);
+		free(f);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+}

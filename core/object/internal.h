@@ -1,0 +1,186 @@
+/**
+ * internal.h - what an object and the store of objects are made of, for the modules of core/object/ alone.
+ *
+ * Locks, in the order in which they are taken: object->lock, then store->lock; object->cut is taken by itself or under
+ * object->lock, and nothing is taken under it but watch_lock(). No s3_start(), s3_cancel(), s3_wait() and no event of
+ * the owner's under any of them: their callbacks take object->lock.
+ */
+#ifndef S3SHIM_OBJECT_INTERNAL_H
+#define S3SHIM_OBJECT_INTERNAL_H
+
+#include "base/util.h"
+#include "base/wire.h"
+#include "object/arena.h"
+#include "object/object.h"
+#include "object/present.h"
+#include "object/stage.h"
+#include "object/watch.h"
+
+#include <pthread.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#define OBJECT_SIZE_MAX (S3_PART_MAX * S3_PARTS_MAX)
+#define CLAIM_WINDOW    MIB(8)
+
+/** An object's name; counted, because calls under way keep the one they were made with over a rename. */
+struct name {
+	_Atomic unsigned refs;
+	struct s3_client *client;
+	const char *bucket, *key, *endpoint; /* behind the struct */
+	size_t hash_len;
+	char hash[]; /* client, bucket, NUL, key: what the table is keyed by */
+};
+struct name *name_new(const struct object_name *from);
+struct name *name_ref(struct name *n);
+void name_unref(struct name *n);
+#define NAME_FMT    "s3://%s/%s"
+#define NAME_ARG(n) (n)->bucket, (n)->key
+
+enum object_state { OBJECT_OPENING, OBJECT_OPEN, OBJECT_FAILED };
+
+enum object_job { JOB_COMMIT = 1, JOB_IDLE = 2, JOB_FORCE = 4 /* commit as it is, writers or not */ };
+
+struct fill;   /* fill.c: one GET under way */
+struct waiter; /* fill.c: somebody waits for a range */
+struct stream; /* stream.c: parts of a new file that are sent while it is written */
+
+struct object {
+	struct object_store *store;
+	uint64_t id;
+
+	/* guarded by store->lock */
+	unsigned refs;
+	bool in_table;
+	unsigned jobs;        /* enum object_job, queued */
+	bool queued, running; /* in the queue; a worker has it */
+	struct object *queue_prev, *queue_next, *all_prev, *all_next;
+	UT_hash_handle hh;
+
+	/* guarded by lock, but for what is atomic */
+	pthread_mutex_t lock;
+	pthread_cond_t cond; /* anything below has changed */
+	enum object_state state;
+	int open_status; /* why it is OBJECT_FAILED */
+	struct err open_err;
+	struct name *name;
+	struct object_events events;
+	void *arg;
+
+	struct stage stage;
+	struct watched *watched;
+	uint64_t charged;   /* bytes of store->memory_used that are ours */
+	bool charge_fills;  /* memory without a folder: each fill is charged by itself */
+	uint64_t allocated; /* of memory: writers may go as far */
+	uint32_t slot;
+
+	bool has_base; /* there is an object on the server: base */
+	struct s3_info base;
+	struct present present; /* of base */
+	uint64_t base_end;      /* bytes from here on are not the base's: the lowest size that a truncate reached */
+	uint64_t gap_block, gap_end; /* of this block only what lies before gap_end is missing; see commit.c */
+	unsigned epoch;              /* counts changes of name and base */
+	bool publishing; /* a request that replaces the base is on its way: a fill that gets ESTALE is not lost yet */
+
+	pthread_rwlock_t cut; /* held for reading by whoever writes what arrived, for writing by truncate */
+	struct fill *fills;
+	struct waiter *waiters;
+	unsigned demand_fills, ahead_fills;
+	uint64_t progress_ns; /* when something last arrived */
+
+	bool handed_out, writable; /* ever: a descriptor; one that can write */
+	bool dirty;                /* a writer was handed out, or something was changed by us, since the last commit */
+	bool touched;              /* times were set: metadata is to be written though no byte differs */
+	bool forgotten, exclusive, idling;
+	bool committing, quiet; /* quiet: no writer was left when it began */
+	int commit_status;      /* of the last one; 0 or -errno */
+	bool failed;            /* the last one failed, and no writer was handed out since */
+	struct err commit_err;
+	bool journaled;
+	struct stream *stream;
+};
+
+struct failure {
+	uint64_t id;
+	struct object_failure what;
+	struct failure *prev, *next;
+};
+
+#define WORKERS 8
+
+struct object_store {
+	struct object_store_config config;
+	char *staging_dir;
+
+	pthread_mutex_t lock;
+	pthread_cond_t cond; /* work came, work was done */
+	struct object *table, *all, *queue;
+	unsigned busy; /* workers at work */
+	uint64_t next_id;
+	uint64_t memory_used;
+	unsigned uploading;
+	bool stop;
+	struct failure *failures;
+	struct fill *ended;   /* calls to be waited for and freed */
+	struct style *styles; /* by client: how it takes conditions, upload.c */
+
+	pthread_t workers[WORKERS], reaper, ticker;
+	unsigned worker_count;
+	bool reaper_runs, ticker_runs;
+};
+
+uint64_t object_now_ns(void);
+
+/* object.c */
+void object_slot_update_locked(struct object *o);
+/** object_ready_locked() - what is there is now @info (NULL: nothing): file, map and slot are made. */
+int object_ready_locked(struct object *o, const struct s3_info *info, bool writable, struct err *err);
+int object_wait_locked(struct object *o, uint64_t since_ns); /* 0; -ETIMEDOUT without progress */
+void object_wait_commit_locked(struct object *o);
+int object_journal_locked(struct object *o, const char *reason, struct err *err);
+int object_make_writable_locked(struct object *o, struct err *err); /* name and journal, before the first writer */
+
+/* store.c */
+int store_charge(struct object_store *s, uint64_t bytes); /* -ENOSPC */
+void store_discharge(struct object_store *s, uint64_t bytes);
+void store_queue(struct object *o, unsigned jobs);
+void store_failed(struct object *o, const char *sentence);
+void store_succeeded(struct object *o);
+bool object_try_ref(struct object *o);                    /* false if it is being freed */
+int store_start(struct object_store *s, struct err *err); /* its threads */
+void store_stop(struct object_store *s);
+const struct watch_ops *store_watch_ops(struct object *o, struct watch_ops *ops);
+
+/* fill.c */
+struct readahead;
+int fill_first(struct object *o, struct err *err);
+/**
+ * fill_range_locked() - wait until [off, end) of the base is present
+ * The lock is let go meanwhile: everything may have changed. Return: 0; negative errno.
+ */
+int fill_range_locked(struct object *o, uint64_t off, uint64_t end, struct err *err);
+/** fill_ahead_locked() - begin to fetch what is missing of the range, as far as there is room. */
+void fill_ahead_locked(struct object *o, const struct readahead *ra, uint64_t off, uint64_t end);
+void fill_cancel_ahead_locked(struct object *o, const struct readahead *ra);
+/** fill_drop_locked() - cut is held for writing: nothing from @off on that is under way may be written any more. */
+void fill_drop_locked(struct object *o, uint64_t off);
+void fill_kick_dropped(struct object *o); /* without locks: cancels their calls */
+void fill_reap(struct object_store *s);   /* the reaper's thread, until stop */
+
+/* grant.c */
+struct object_range object_window_locked(struct object *o, uint64_t off);
+
+/* commit.c */
+/**
+ * commit_locked() - upload what differs; waits for one that is under way first
+ * @quiet_only: not while there are writers. Return: 0; 1: there are writers; negative errno.
+ */
+int commit_locked(struct object *o, bool quiet_only, struct err *err);
+
+/* stream.c */
+/** stream_tick() - has a new file grown by another part? Then send it. On the ticker's thread, without locks. */
+void stream_tick(struct object *o);
+/** stream_drop_locked() - what was sent ahead is of no use any more. The lock is let go meanwhile. */
+void stream_drop_locked(struct object *o);
+
+#endif

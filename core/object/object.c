@@ -1,0 +1,619 @@
+#include "object/internal.h"
+
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+/*
+ * The life of an object:
+ *
+ *   object_open() ──► OPENING ──headers came, or nothing to ask──► OPEN ──last unref──► freed
+ *                        └── FAILED: out of the table at once; those who waited for it get its error
+ *
+ *   while OPEN:   clean ──a writer is handed out, truncate, times set──► dirty ──commit──► clean
+ *                                                                          └─ failed: dirty, data and journal are kept
+ *                 forgotten (unlinked, renamed over): out of the table, never dirty again
+ *                 no descriptor is left, nothing to upload ──► idle() ──► the owner's unrefs
+ *
+ * Two that open one name at once make one object: who finds it OPENING waits. idle() and object_reopen() exclude each
+ * other by `idling`, so a file whose reopen has returned is never forgotten by an idle() that was decided before. A
+ * quiet commit and a writable reopen exclude each other by `committing`.
+ */
+
+uint64_t object_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* names */
+
+struct name *name_new(const struct object_name *from)
+{
+	const char *endpoint = from->endpoint ? from->endpoint : "";
+	size_t b = strlen(from->bucket), k = strlen(from->key), e = strlen(endpoint);
+	size_t hash_len = sizeof(from->client) + b + 1 + k;
+	struct name *n = calloc(1, sizeof(*n) + hash_len + 1 + e + 1);
+	char *p;
+
+	if (!n)
+		return NULL;
+	atomic_init(&n->refs, 1);
+	n->client = from->client;
+	n->hash_len = hash_len;
+	memcpy(n->hash, &from->client, sizeof(from->client));
+	p = n->hash + sizeof(from->client);
+	n->bucket = memcpy(p, from->bucket, b);
+	n->key = memcpy(p + b + 1, from->key, k);
+	n->endpoint = memcpy(p + b + 1 + k + 1, endpoint, e);
+	return n;
+}
+
+struct name *name_ref(struct name *n)
+{
+	atomic_fetch_add(&n->refs, 1);
+	return n;
+}
+
+void name_unref(struct name *n)
+{
+	if (n && atomic_fetch_sub(&n->refs, 1) == 1)
+		free(n);
+}
+
+/* references */
+
+static void free_object(struct object *o)
+{
+	/* What failed to be uploaded stays for recovery; what was never handed out holds nothing of a program's. */
+	bool keep = o->failed && o->dirty && o->writable && !o->forgotten;
+
+	watch_remove(o->watched);
+	arena_slot_free(o->store->config.arena, o->slot);
+	stage_deinit(&o->stage, keep);
+	present_deinit(&o->present);
+	store_discharge(o->store, o->charged);
+	name_unref(o->name);
+	pthread_rwlock_destroy(&o->cut);
+	pthread_cond_destroy(&o->cond);
+	pthread_mutex_destroy(&o->lock);
+	free(o);
+}
+
+struct object *object_ref(struct object *o)
+{
+	pthread_mutex_lock(&o->store->lock);
+	o->refs++;
+	pthread_mutex_unlock(&o->store->lock);
+	return o;
+}
+
+bool object_try_ref(struct object *o)
+{
+	bool alive;
+
+	pthread_mutex_lock(&o->store->lock);
+	alive = o->refs > 0;
+	if (alive)
+		o->refs++;
+	pthread_mutex_unlock(&o->store->lock);
+	return alive;
+}
+
+static bool owes_commit(struct object *o)
+{
+	bool owes;
+
+	pthread_mutex_lock(&o->lock);
+	owes = o->state == OBJECT_OPEN && o->dirty && !o->failed && !o->forgotten && o->handed_out;
+	pthread_mutex_unlock(&o->lock);
+	return owes;
+}
+
+struct object *object_unref(struct object *o)
+{
+	struct object_store *s;
+	bool last;
+
+	if (!o)
+		return NULL;
+	s = o->store;
+	pthread_mutex_lock(&s->lock);
+	last = o->refs == 1 && !s->stop;
+	pthread_mutex_unlock(&s->lock);
+	if (last && owes_commit(o))
+		store_queue(o, JOB_COMMIT | JOB_IDLE); /* holds it until that is done */
+	pthread_mutex_lock(&s->lock);
+	last = --o->refs == 0;
+	if (last) {
+		if (o->in_table)
+			HASH_DEL(s->table, o);
+		DL_DELETE2(s->all, o, all_prev, all_next);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (last)
+		free_object(o);
+	return NULL;
+}
+
+static struct object *find_locked(struct object_store *s, const struct name *n)
+{
+	struct object *o = NULL;
+
+	HASH_FIND(hh, s->table, n->hash, n->hash_len, o);
+	return o;
+}
+
+static void leave_table(struct object *o)
+{
+	pthread_mutex_lock(&o->store->lock);
+	if (o->in_table)
+		HASH_DEL(o->store->table, o);
+	o->in_table = false;
+	pthread_mutex_unlock(&o->store->lock);
+}
+
+struct object *object_find(struct object_store *s, const struct object_name *name)
+{
+	struct name *n = name_new(name);
+	struct object *o;
+
+	if (!n)
+		return NULL;
+	pthread_mutex_lock(&s->lock);
+	o = find_locked(s, n);
+	if (o)
+		o->refs++;
+	pthread_mutex_unlock(&s->lock);
+	name_unref(n);
+	if (!o)
+		return NULL;
+	pthread_mutex_lock(&o->lock);
+	while (o->state == OBJECT_OPENING)
+		pthread_cond_wait(&o->cond, &o->lock);
+	if (o->state != OBJECT_OPEN) {
+		pthread_mutex_unlock(&o->lock);
+		return object_unref(o);
+	}
+	pthread_mutex_unlock(&o->lock);
+	return o;
+}
+
+/* waiting */
+
+int object_wait_locked(struct object *o, uint64_t since_ns)
+{
+	uint64_t patience = (uint64_t)o->store->config.deadline_ms * 1000000u;
+	uint64_t until = max_u64(since_ns, o->progress_ns) + patience;
+	struct timespec ts = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
+
+	if (o->publishing) {
+		pthread_cond_wait(&o->cond, &o->lock); /* a request that has deadlines of its own */
+		o->progress_ns = object_now_ns();
+		return 0;
+	}
+	(void)pthread_cond_timedwait(&o->cond, &o->lock, &ts);
+	return object_now_ns() >= max_u64(since_ns, o->progress_ns) + patience ? -ETIMEDOUT : 0;
+}
+
+void object_wait_commit_locked(struct object *o)
+{
+	while (o->committing)
+		pthread_cond_wait(&o->cond, &o->lock);
+}
+
+/* making */
+
+static struct object *new_locked(struct object_store *s, struct name *n, const struct object_events *events, void *arg)
+{
+	struct object *o = calloc(1, sizeof(*o));
+	pthread_condattr_t attr;
+
+	if (!o)
+		return NULL;
+	o->store = s;
+	o->id = s->next_id++;
+	o->refs = 1;
+	o->state = OBJECT_OPENING;
+	o->name = name_ref(n);
+	o->stage = (struct stage)STAGE_INIT;
+	o->slot = WIRE_NO_SLOT;
+	if (events)
+		o->events = *events;
+	o->arg = arg;
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&o->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_rwlock_init(&o->cut, NULL);
+	o->in_table = true;
+	HASH_ADD_KEYPTR(hh, s->table, o->name->hash, o->name->hash_len, o);
+	DL_APPEND2(s->all, o, all_prev, all_next);
+	return o;
+}
+
+void object_slot_update_locked(struct object *o)
+{
+	struct wire_slot *slot = arena_slot(o->store->config.arena, o->slot);
+	uint64_t blocks = present_blocks(o->base_end);
+	uint32_t flags = 0;
+
+	if (!slot)
+		return;
+	if (present_next_missing(&o->present, 0, blocks) >= blocks) {
+		flags |= WIRE_SLOT_COMPLETE;
+		if (o->stage.rw < 0) /* memory is bounded by claims */
+			flags |= WIRE_SLOT_NO_CLAIM;
+	}
+	atomic_store(&slot->base_end, o->base_end);
+	atomic_store(&slot->flags, flags);
+}
+
+static int make_stage_locked(struct object *o, uint64_t size, bool writable, struct err *err)
+{
+	const char *dir = o->store->staging_dir;
+	int r;
+
+	if (!dir) {
+		o->charge_fills = true;
+		o->allocated = size;
+		return stage_memory(&o->stage, err);
+	}
+	if (!writable && store_charge(o->store, size) == 0) {
+		o->charged = o->allocated = size;
+		r = stage_memory(&o->stage, err);
+		if (r == 0 || r != -EMFILE)
+			return r;
+	}
+	return stage_file(&o->stage, dir, o->id, writable, err);
+}
+
+int object_ready_locked(struct object *o, const struct s3_info *info, bool writable, struct err *err)
+{
+	uint64_t size = info ? info->size : 0;
+	struct watch_ops ops;
+	int fd, r;
+
+	if (size > OBJECT_SIZE_MAX)
+		return err_set(err, EFBIG, NAME_FMT ": larger than any S3 object", NAME_ARG(o->name));
+	r = make_stage_locked(o, size, writable, err);
+	if (r == 0)
+		r = watch_add(o->store->config.watch, o->stage.ro, store_watch_ops(o, &ops), &o->watched, err);
+	if (r < 0)
+		return r;
+	r = present_init(&o->present, size);
+	if (r == 0) {
+		fd = stage_borrow(&o->stage, o->watched);
+		r = fd < 0 ? fd : ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+		if (fd >= 0)
+			stage_return(&o->stage, o->watched, fd);
+	}
+	if (r < 0)
+		return err_set(err, -r, "a staging file of %llu bytes: %s", (unsigned long long)size, strerror(-r));
+	if (info) {
+		if (info != &o->base)
+			o->base = *info;
+		o->has_base = true;
+		(void)stage_set_mtime(&o->stage, o->watched, info->mtime_ns);
+	}
+	o->base_end = size;
+	o->slot = arena_slot_new(o->store->config.arena);
+	object_slot_update_locked(o);
+	return 0;
+}
+
+int object_journal_locked(struct object *o, const char *reason, struct err *err)
+{
+	struct stage_journal j = { .bucket = o->name->bucket,
+				   .key = o->name->key,
+				   .endpoint = o->name->endpoint,
+				   .base_etag = o->has_base ? o->base.etag : "",
+				   .reason = reason ? reason : "the broker ended before the upload",
+				   .base_end = o->base_end };
+	int r = stage_write_journal(&o->stage, &j, err);
+
+	o->journaled = r == 0;
+	return r;
+}
+
+int object_make_writable_locked(struct object *o, struct err *err)
+{
+	int r = 0;
+
+	if (o->store->staging_dir && !o->forgotten)
+		r = stage_name(&o->stage, o->store->staging_dir, o->id, err);
+	if (r == 0 && !o->journaled && !o->forgotten)
+		r = object_journal_locked(o, NULL, err);
+	return r;
+}
+
+/* The first opener's part: ask the server, or believe the caller. */
+static int make(struct object *o, enum object_intent intent, const struct s3_info *base, struct err *err)
+{
+	struct s3_info empty;
+	int r;
+
+	if (intent == OBJECT_READ && !base)
+		return fill_first(o, err);
+	if (base && intent == OBJECT_TRUNCATE) {
+		empty = *base;
+		empty.size = 0;
+		base = &empty;
+	}
+	pthread_mutex_lock(&o->lock);
+	r = object_ready_locked(o, base, intent != OBJECT_READ, err);
+	if (r == 0 && intent != OBJECT_READ)
+		r = object_make_writable_locked(o, err);
+	if (r == 0 && (intent == OBJECT_TRUNCATE || (intent == OBJECT_WRITE && !base)))
+		o->dirty = true;
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+static int open_existing(struct object *o, enum object_intent intent, struct err *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&o->lock);
+	while (o->state == OBJECT_OPENING)
+		pthread_cond_wait(&o->cond, &o->lock);
+	if (o->state == OBJECT_FAILED) {
+		r = o->open_status;
+		if (err)
+			*err = o->open_err;
+	} else if (intent != OBJECT_READ) {
+		object_wait_commit_locked(o);
+		r = object_make_writable_locked(o, err);
+	}
+	pthread_mutex_unlock(&o->lock);
+	if (r == 0 && intent == OBJECT_TRUNCATE)
+		r = object_truncate(o, 0, err);
+	return r;
+}
+
+int object_open(struct object_store *s, const struct object_name *name, enum object_intent intent,
+		const struct s3_info *base, const struct object_events *events, void *arg, struct object **ret,
+		struct err *err)
+{
+	struct name *n = name_new(name);
+	struct object *o;
+	struct err why = ERR_INIT;
+	bool made, again;
+	int r;
+
+	if (!n)
+		return err_set(err, ENOMEM, "no memory");
+	do {
+		pthread_mutex_lock(&s->lock);
+		o = find_locked(s, n);
+		made = !o;
+		if (o)
+			o->refs++;
+		else
+			o = new_locked(s, n, events, arg);
+		pthread_mutex_unlock(&s->lock);
+		if (!o) {
+			r = err_set(&why, ENOMEM, "no memory");
+			break;
+		}
+		r = made ? make(o, intent, base, &why) : open_existing(o, intent, &why);
+		if (made && r < 0)
+			leave_table(o);
+		pthread_mutex_lock(&o->lock);
+		if (made) {
+			o->state = r < 0 ? OBJECT_FAILED : OBJECT_OPEN;
+			o->open_status = r;
+			o->open_err = why;
+			pthread_cond_broadcast(&o->cond);
+		}
+		/* A reader that failed before us says nothing of what we want; a name that was forgotten is free. */
+		again = !made && ((o->state == OBJECT_FAILED && intent != OBJECT_READ) || o->forgotten);
+		pthread_mutex_unlock(&o->lock);
+		if (again || r < 0)
+			o = object_unref(o);
+	} while (again);
+	name_unref(n);
+	if (r < 0) {
+		if (err)
+			*err = why;
+		return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+int object_reopen(struct object *o, int flags, int *ret_fd, struct err *err)
+{
+	bool writable = (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH);
+	int fd, r = 0;
+
+	/* O_PATH descriptors are seen by no lease; O_DIRECT would ask for an alignment that the object's file need not
+	 * have. */
+	flags &= ~(O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW | O_DIRECTORY | O_NOCTTY | O_DIRECT | O_PATH);
+	pthread_mutex_lock(&o->lock);
+	while (o->idling || (writable && o->committing))
+		pthread_cond_wait(&o->cond, &o->lock);
+	if (writable)
+		r = object_make_writable_locked(o, err);
+	if (r < 0) {
+		pthread_mutex_unlock(&o->lock);
+		return r;
+	}
+	watch_lock(o->watched);
+	fd = stage_reopen(&o->stage, flags);
+	watch_unlock(o->watched);
+	if (fd >= 0) {
+		o->handed_out = true;
+		if (writable) {
+			o->writable = true;
+			o->failed = false;
+			o->dirty = !o->forgotten;
+		}
+		watch_handed_out(o->watched, writable);
+	}
+	pthread_mutex_unlock(&o->lock);
+	if (fd < 0)
+		return err_set(err, -fd, "opening the file of " NAME_FMT ": %s", NAME_ARG(o->name), strerror(-fd));
+	*ret_fd = fd;
+	return 0;
+}
+
+void object_handed_out(struct object *o, bool writable)
+{
+	watch_handed_out(o->watched, writable);
+}
+
+/* facts */
+
+uint64_t object_id(const struct object *o)
+{
+	return o->id;
+}
+
+uint32_t object_slot(const struct object *o)
+{
+	return o->slot;
+}
+
+uint64_t object_size(struct object *o)
+{
+	return stage_size(&o->stage);
+}
+
+bool object_info(struct object *o, struct s3_info *ret)
+{
+	bool has;
+
+	pthread_mutex_lock(&o->lock);
+	has = o->has_base;
+	if (has)
+		*ret = o->base;
+	pthread_mutex_unlock(&o->lock);
+	return has;
+}
+
+bool object_dirty(struct object *o)
+{
+	bool dirty;
+
+	pthread_mutex_lock(&o->lock);
+	dirty = o->dirty;
+	pthread_mutex_unlock(&o->lock);
+	return dirty;
+}
+
+int64_t object_mtime_ns(struct object *o)
+{
+	return stage_mtime_ns(&o->stage); /* the base's until something is written: stage_fill() leaves it alone */
+}
+
+void object_touch(struct object *o, int64_t mtime_ns)
+{
+	pthread_mutex_lock(&o->lock);
+	(void)stage_set_mtime(&o->stage, o->watched, mtime_ns);
+	o->touched = true;
+	o->dirty = !o->forgotten;
+	pthread_mutex_unlock(&o->lock);
+}
+
+void object_exclusive(struct object *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->exclusive = true;
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* names change */
+
+static bool fits_locked(struct object *o)
+{
+	struct statvfs fs;
+
+	if (o->stage.rw >= 0)
+		return !o->charge_fills || o->base_end < o->store->config.memory_max;
+	return fstatvfs(o->stage.ro, &fs) == 0 && o->base_end < (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+int object_forget(struct object *o, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	(void)err;
+	pthread_mutex_lock(&o->lock);
+	object_wait_commit_locked(o);
+	if (o->handed_out && !watch_try_no_holders(o->watched) && fits_locked(o) &&
+	    fill_range_locked(o, 0, o->base_end, &why) < 0)
+		log_debug("object", "completing '" NAME_FMT "' before it goes: %s, ignoring", NAME_ARG(o->name),
+			  err_text(&why));
+	object_wait_commit_locked(o);
+	o->forgotten = true;
+	o->dirty = o->touched = false;
+	stage_drop_journal(&o->stage);
+	if (o->stage.path)
+		(void)unlink(o->stage.path);
+	leave_table(o);
+	stream_drop_locked(o);
+	pthread_mutex_unlock(&o->lock);
+	return 0;
+}
+
+int object_rename(struct object *o, const struct object_name *name, const struct s3_info *base, struct err *err)
+{
+	struct object_store *s = o->store;
+	struct name *n = name_new(name);
+	int r = 0;
+
+	if (!n)
+		return err_set(err, ENOMEM, "no memory");
+	pthread_mutex_lock(&o->lock);
+	object_wait_commit_locked(o);
+	if (o->has_base && !base && o->base_end) {
+		/* Nothing will be left to fetch from under the new name. */
+		r = fill_range_locked(o, 0, o->base_end, err);
+		object_wait_commit_locked(o);
+	}
+	if (r == 0) {
+		pthread_mutex_lock(&s->lock);
+		if (find_locked(s, n) && find_locked(s, n) != o) {
+			r = err_set(err, EBUSY, NAME_FMT " is open", NAME_ARG(n));
+		} else if (o->in_table) {
+			HASH_DEL(s->table, o);
+			HASH_ADD_KEYPTR(hh, s->table, n->hash, n->hash_len, o);
+		}
+		pthread_mutex_unlock(&s->lock);
+	}
+	if (r == 0) {
+		struct name *old = o->name;
+
+		stream_drop_locked(o);
+		o->name = n;
+		n = old;
+		if (!base) {
+			o->base_end = 0;
+			o->dirty = !o->forgotten;
+		} else {
+			uint64_t size = o->base.size;
+
+			/* A file without bytes of a base has only learned what its commit replaces. */
+			o->base = *base;
+			if (o->has_base && o->base_end)
+				o->base.size = size;
+		}
+		o->has_base = base != NULL;
+		o->epoch++;
+		object_slot_update_locked(o);
+		if (o->journaled)
+			(void)object_journal_locked(o, NULL, NULL);
+		pthread_cond_broadcast(&o->cond);
+	}
+	pthread_mutex_unlock(&o->lock);
+	name_unref(n);
+	return r;
+}

@@ -1,0 +1,49 @@
+/**
+ * present.h - which blocks of an object's base are in its file, and the crc32c of each as it arrived.
+ *
+ * Blocks are BLOCK_BYTES; the last one ends with the base. Memory grows with what is present, not with the size: 8 MiB
+ * of an object cost 600 bytes once the first of its blocks came. Not locked: guarded by the object.
+ */
+#ifndef S3SHIM_OBJECT_PRESENT_H
+#define S3SHIM_OBJECT_PRESENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct present_chunk;
+
+struct present {
+	uint64_t size, blocks; /* the base's bytes, and how many blocks that is */
+	uint64_t low;          /* every block before this one is present */
+	size_t chunk_count;
+	struct present_chunk **chunks; /* NULL: nothing of it is present */
+};
+
+/** present_blocks() - how many blocks @bytes take. */
+uint64_t present_blocks(uint64_t bytes);
+
+int present_init(struct present *p, uint64_t size); /* nothing present; -ENOMEM */
+void present_deinit(struct present *p);
+
+bool present_has(const struct present *p, uint64_t block);
+/** present_crc() - Return: true and the crc if the block is present and its crc is known. */
+bool present_crc(const struct present *p, uint64_t block, uint32_t *ret);
+/** present_set() - it is here now; @crc NULL: unknown, so it counts as changed. Return: 0, also behind the end;
+ * -ENOMEM. */
+int present_set(struct present *p, uint64_t block, const uint32_t *crc);
+
+/* A block that is on its way: somebody else fetches it. -ENOMEM. Cleared by present_set(). */
+bool present_busy(const struct present *p, uint64_t block);
+int present_set_busy(struct present *p, uint64_t block, bool busy);
+
+/** present_next_missing() - the first block in [from, to) that is not present, @to if there is none. */
+uint64_t present_next_missing(struct present *p, uint64_t from, uint64_t to);
+
+/**
+ * present_rebase() - the base is @size bytes now; what is present in @sent is so in @p, with its crc
+ * Return: 0; -ENOMEM, @p unchanged.
+ */
+int present_rebase(struct present *p, const struct present *sent, uint64_t size);
+
+#endif
