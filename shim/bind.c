@@ -13,6 +13,7 @@
 
 #include <elf.h>
 #include <link.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define OBJECTS_MAX 1024

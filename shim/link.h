@@ -52,6 +52,12 @@ void link_spare(void);
  */
 void fork_check(void);
 
+/** link_init() - at load: where the broker is, by the environment as it is then. */
+void link_init(void);
+
+/** link_vfork_done() - the parent resumes: what was the child's connection goes. */
+void link_vfork_done(void);
+
 /** link_fork_parent() - fork and its like succeeded: every description is shared with a child from now on. */
 void link_fork_parent(void);
 

@@ -1,0 +1,660 @@
+/*
+ * The pool. A connection is taken by one compare-and-swap of `busy`, by the first thread that finds it free; a signal
+ * handler that interrupts a call finds that one busy and takes another. Where none is free:
+ *
+ *   - one that this very thread holds, from a frame that is gone (siglongjmp), is taken back;
+ *   - whoever holds one fetches a further one over it (LINK) before giving it back, which needs no socket() and no path,
+ *     so a thread that waits does so a moment first, and connects by itself only then;
+ *   - from the second thread on, who takes the last free one fetches the next before use.
+ *
+ * Fork. A word in a MADV_WIPEONFORK page is 0 in a child. The child closes its copies of the pool, and goes on with the
+ * spare that its own thread fetched before fork(): a spare belongs to a thread, known by an address in its thread-local
+ * storage, which the child's one thread has inherited; the parent closes its copy when fork returns. A vfork child shares
+ * this memory, but not the descriptors: it uses its thread's spare alone, or one that it connected itself, which the
+ * parent forgets without closing.
+ *
+ * A lost broker. What is known of files belongs to one session; a connection to another broker is refused, except in bare
+ * mode, where a call by path may join a new one. Then every description so far is orphaned: its file is 0, its slot one
+ * that never promises anything.
+ */
+#include "shim/link.h"
+#include "shim/env.h"
+#include "shim/fdtab.h"
+#include "shim/link_conn.h"
+#include "shim/lock.h"
+#include "shim/shim.h"
+#include "shim/spawn.h"
+#include "shim/vfork.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define POOL	       16
+#define SPARES	       8
+#define POSTED_MAX     32
+#define STARTS	       5
+#define FRAME_SLACK    512
+#define RETRY_NS       50000000
+#define PATIENCE_NS    5000000 /* for a connection over LINK, before connecting */
+#define SOCKET_BYTES   108 /* sun_path */
+#define LOST_SLOT      (WIRE_NO_SLOT - 1)
+#define MADV_WIPE      18 /* MADV_WIPEONFORK, Linux 4.14 */
+
+enum mode { MODE_UNKNOWN, MODE_NONE, MODE_MANAGED, MODE_BARE };
+
+struct spare {
+	const void *_Atomic thread; /* whose it is; NULL: the entry is free */
+	bool foreign; /* its descriptor is the vfork child's alone */
+	struct conn conn;
+};
+
+_Atomic uint32_t lock_generation;
+
+#define NO_CONN	 { .fd = -1 }
+#define NO_SPARE { .conn = NO_CONN }
+static struct conn pool[POOL] = { NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN,
+				  NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN };
+static struct spare spares[SPARES] = { NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE,
+				       NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE };
+static _Alignas(8) char pool_out[POOL][WIRE_REQUEST_MAX], spares_out[SPARES][WIRE_REQUEST_MAX];
+static _Atomic uint32_t active; /* this process has, or had, a connection */
+static _Atomic int lowest = INT32_MAX; /* of our descriptors' numbers, ever */
+static _Atomic uint32_t returns, waiters, wanted; /* a futex; who sleeps on it; somebody found none free */
+static const void *_Atomic first_thread;
+static _Atomic uint32_t many; /* a second thread has called */
+
+static struct {
+	struct lock lock;
+	_Atomic uint32_t mode;
+	char socket[SOCKET_BYTES];
+} config;
+
+static struct {
+	struct lock lock; /* joining; reading needs none */
+	_Atomic uint64_t id; /* 0: none yet */
+	struct wire_slot *_Atomic arena;
+	_Atomic uint64_t slots;
+} session;
+
+/* For descriptions whose broker is gone: nothing is present, no generation that was granted is the current one. */
+static const struct wire_slot lost_slot = { .gen = UINT64_MAX, .base_end = UINT64_MAX };
+
+static __thread char thread_mark;
+
+static const void *this_thread(void)
+{
+	return &thread_mark;
+}
+
+/* ---- fork ---- */
+
+static _Atomic uint32_t *_Atomic seen; /* the word: 0 in a process that is new, 1 seen, 2 being seen to */
+static _Atomic uint32_t seen_no_wipe;
+static _Atomic long seen_pid; /* where the kernel cannot wipe; else 0 */
+
+static struct spare *spare_mine(void)
+{
+	for (int i = 0; i < SPARES; i++)
+		if (atomic_load_explicit(&spares[i].thread, memory_order_acquire) == this_thread())
+			return &spares[i];
+	return NULL;
+}
+
+static void conn_reset(struct conn *c, int fd)
+{
+	atomic_store(&c->fd, fd);
+	c->owner = NULL;
+	c->epoch++;
+	atomic_store(&c->busy, 0);
+}
+
+/* In a forked child: the parent's connections go, the spare stays. No lock is needed, there is one thread. */
+static void child_begin(void)
+{
+	struct spare *mine = spare_mine();
+
+	atomic_fetch_add(&lock_generation, 1);
+	for (int i = 0; i < POOL; i++) {
+		if (pool[i].fd >= 0)
+			conn_close(&pool[i]);
+		conn_reset(&pool[i], -1);
+	}
+	if (mine && mine->conn.fd >= 0 && !mine->conn.busy && !mine->foreign && conn_intact(&mine->conn)) {
+		pool[0].dev = mine->conn.dev;
+		pool[0].ino = mine->conn.ino;
+		pool[0].id = mine->conn.id;
+		pool[0].posted = mine->conn.posted;
+		conn_reset(&pool[0], mine->conn.fd);
+		conn_forget(&mine->conn);
+	}
+	for (int i = 0; i < SPARES; i++) {
+		if (spares[i].conn.fd >= 0 && spares[i].thread)
+			conn_close(&spares[i].conn);
+		conn_reset(&spares[i].conn, -1);
+		spares[i].thread = NULL;
+	}
+	returns = waiters = wanted = many = 0;
+	first_thread = NULL;
+}
+
+static void seen_init(void)
+{
+	_Atomic uint32_t *word = &seen_no_wipe, *none = NULL;
+	long page;
+
+	page = SYS(mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page > 0 && SYS(madvise, page, 4096, MADV_WIPE) == 0)
+		word = (_Atomic uint32_t *)page;
+	else
+		seen_pid = SYS(getpid);
+	*word = 1;
+	if (!atomic_compare_exchange_strong(&seen, &none, word) && page > 0)
+		(void)SYS(munmap, page, 4096);
+}
+
+void fork_check(void)
+{
+	_Atomic uint32_t *word = atomic_load_explicit(&seen, memory_order_acquire);
+	uint32_t v = 0;
+	lock_mask mask;
+
+	if (unlikely(!word)) {
+		seen_init();
+		return;
+	}
+	if (likely(atomic_load_explicit(word, memory_order_acquire) == 1)) {
+		if (likely(!seen_pid) || vfork_child() || seen_pid == SYS(getpid))
+			return;
+		seen_pid = SYS(getpid);
+		*word = 0;
+	}
+	mask = signals_block();
+	if (atomic_compare_exchange_strong(word, &v, 2)) {
+		child_begin();
+		atomic_store(word, 1);
+		fdtab_mark_shared();
+	} else {
+		while (atomic_load(word) == 2)
+			(void)SYS(sched_yield);
+	}
+	signals_restore(mask);
+}
+
+/* ---- where the broker is ---- */
+
+static void configure(void)
+{
+	const char *socket = env_get(WIRE_ENV_SOCKET), *mount = env_get("S3SHIM_MOUNT");
+	uint32_t mode = MODE_NONE;
+	lock_mask mask = lock_take(&config.lock);
+
+	if (config.mode == MODE_UNKNOWN) {
+		if (socket) {
+			if (strlen(socket) < sizeof(config.socket)) {
+				memcpy(config.socket, socket, strlen(socket) + 1);
+				mode = MODE_MANAGED;
+			}
+		} else if (env_get("S3SHIM_BUCKET") || (mount && strchr(mount, '='))) {
+			if (spawn_socket_path(config.socket, sizeof(config.socket)) == 0)
+				mode = MODE_BARE;
+		}
+		atomic_store_explicit(&config.mode, mode, memory_order_release);
+	}
+	lock_drop(&config.lock, mask);
+}
+
+void link_init(void)
+{
+	if (config.mode == MODE_UNKNOWN)
+		configure();
+}
+
+/* ---- one more connection ---- */
+
+static int orphan(int fd, struct desc *d, void *arg)
+{
+	(void)fd;
+	(void)arg;
+	d->file = 0;
+	d->slot = LOST_SLOT;
+	d->grant.end = d->claim.end = 0;
+	return 0;
+}
+
+/* The session of a broker that has just said HELLO: the first, the same, or, if @may_join, a new one. */
+static int session_join(const struct wire_hello_rep *rep, int arena_fd, bool may_join)
+{
+	lock_mask mask = lock_take(&session.lock);
+	uint64_t known = session.id;
+	bool orphans = false;
+	int rc = 0;
+	long map;
+
+	if (known != rep->session) {
+		if (known && (!may_join || config.mode != MODE_BARE)) {
+			rc = -EIO;
+		} else {
+			map = arena_fd < 0 ? 0 :
+					     SYS(mmap, NULL, rep->arena_bytes, PROT_READ, MAP_SHARED, arena_fd, 0);
+			if (map < 0) {
+				rc = (int)map;
+			} else {
+				/* An arena that is replaced stays mapped: another thread may be looking into it. */
+				session.slots = map ? rep->arena_bytes / sizeof(struct wire_slot) : 0;
+				atomic_store_explicit(&session.arena, (struct wire_slot *)map, memory_order_release);
+				session.id = rep->session;
+				orphans = known != 0;
+			}
+		}
+	}
+	lock_drop(&session.lock, mask);
+	if (orphans)
+		fdtab_each(orphan, NULL);
+	return rc;
+}
+
+static int greet(struct conn *c, bool may_join)
+{
+	struct wire_hello_req req = { .version = WIRE_VERSION, .pid = (uint32_t)SYS(getpid) };
+	struct wire_hello_rep rep;
+	struct link_extra x = { .fd = -1 };
+	int status = -EIO;
+
+	if (conn_exchange(c, WIRE_HELLO, &req, &rep, &x, &status) != CONN_ANSWERED)
+		return -EIO;
+	if (!status && (rep.version != WIRE_VERSION || !rep.session))
+		status = -EPROTO;
+	if (!status)
+		status = session_join(&rep, x.fd, may_join);
+	if (x.fd >= 0)
+		(void)SYS(close, x.fd);
+	return status;
+}
+
+static void conn_known(const struct conn *c)
+{
+	int now = lowest;
+
+	while (c->fd < now && !atomic_compare_exchange_weak(&lowest, &now, c->fd))
+		;
+	atomic_store(&active, 1);
+}
+
+/* Fill an empty @c, which is the caller's, by connect(2). */
+static int fetch_by_path(struct conn *c, bool may_join)
+{
+	const struct timespec pause = { .tv_nsec = RETRY_NS };
+	int fd, rc;
+
+	link_init();
+	if (config.mode == MODE_NONE)
+		return -ENXIO;
+	fd = conn_connect(config.socket);
+	for (int i = 0; i < STARTS && fd < 0 && config.mode == MODE_BARE && (may_join || !session.id); i++) {
+		rc = spawn_broker(config.socket);
+		fd = conn_connect(config.socket);
+		if (fd < 0 && rc != -ETIMEDOUT)
+			return rc ? rc : fd;
+		if (fd < 0)
+			(void)SYS(nanosleep, &pause, NULL);
+	}
+	if (fd < 0)
+		return fd;
+	rc = conn_set(c, fd);
+	if (!rc)
+		rc = greet(c, may_join);
+	if (rc) {
+		conn_close(c);
+		return rc;
+	}
+	conn_known(c);
+	return 0;
+}
+
+/* Fill an empty @to, which is the caller's, by LINK over @over, which is as well. */
+static int fetch_by_link(struct conn *over, struct conn *to)
+{
+	struct wire_link_req req = { 0 };
+	struct wire_link_rep rep;
+	struct link_extra x = { .fd = -1 };
+	int status = -EIO;
+
+	if (conn_exchange(over, WIRE_LINK, &req, &rep, &x, &status) != CONN_ANSWERED) {
+		conn_close(over);
+		return -EIO;
+	}
+	if (!status && x.fd < 0)
+		status = -EIO;
+	if (!status)
+		status = conn_set(to, x.fd);
+	if (!status)
+		conn_known(to);
+	return status;
+}
+
+/*
+ * The frame is recorded with some slack, so that a call from the very place that was jumped out of counts as above it;
+ * a handler's frames are further down, beyond the kernel's signal frame.
+ */
+static bool claim(struct conn *c)
+{
+	uint32_t free = 0;
+
+	if (!atomic_compare_exchange_strong_explicit(&c->busy, &free, 1, memory_order_acquire, memory_order_relaxed))
+		return false;
+	c->owner = this_thread();
+	c->out = c >= pool && c < pool + POOL ? pool_out[c - pool] : spares_out[container_of(c, struct spare, conn) - spares];
+	c->frame = (uintptr_t)__builtin_frame_address(0) - FRAME_SLACK;
+	return true;
+}
+
+static void unclaim(struct conn *c)
+{
+	c->owner = NULL;
+	atomic_store_explicit(&c->busy, 0, memory_order_release);
+	atomic_fetch_add(&returns, 1);
+	if (atomic_load(&waiters))
+		(void)SYS(futex, &returns, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* One more in the pool, over @c. */
+static void widen(struct conn *c)
+{
+	for (int i = 0; i < POOL && c->fd >= 0; i++) {
+		if (pool[i].fd >= 0 || !claim(&pool[i]))
+			continue;
+		if (pool[i].fd < 0)
+			(void)fetch_by_link(c, &pool[i]);
+		unclaim(&pool[i]);
+		return;
+	}
+}
+
+/* ---- take and give back ---- */
+
+static struct conn *take_free(void)
+{
+	for (int i = 0; i < POOL; i++) {
+		struct conn *c = &pool[i];
+		if (c->fd < 0 || c->busy || !claim(c))
+			continue;
+		if (conn_intact(c))
+			return c;
+		conn_forget(c);
+		unclaim(c);
+	}
+	return NULL;
+}
+
+/* A connection of this thread whose frame is gone: below the stack's top as it is now, or on a signal stack that was left. */
+static struct conn *take_back(void)
+{
+	stack_t alt = { 0 };
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	for (int i = 0; i < POOL; i++) {
+		struct conn *c = &pool[i];
+		uintptr_t frame = c->frame;
+		bool left;
+		if (!c->busy || c->owner != this_thread())
+			continue;
+		if (SYS(sigaltstack, NULL, &alt) < 0 || (alt.ss_flags & SS_ONSTACK))
+			return NULL;
+		left = !(alt.ss_flags & SS_DISABLE) && frame - (uintptr_t)alt.ss_sp < alt.ss_size;
+		if (!left && frame > here)
+			continue;
+		c->epoch++;
+		c->frame = here;
+		if (conn_intact(c))
+			return c;
+		conn_forget(c);
+		unclaim(c);
+	}
+	return NULL;
+}
+
+/* Does anybody but this thread hold one, so that waiting makes sense? */
+static bool held_elsewhere(void)
+{
+	for (int i = 0; i < POOL; i++)
+		if (pool[i].busy && pool[i].owner != this_thread())
+			return true;
+	return false;
+}
+
+static void wait_return(uint32_t count, const struct timespec *timeout)
+{
+	atomic_fetch_add(&waiters, 1);
+	atomic_store(&wanted, 1);
+	(void)SYS(futex, &returns, FUTEX_WAIT_PRIVATE, count, timeout, NULL, 0);
+	atomic_fetch_sub(&waiters, 1);
+}
+
+static struct conn *take_new(bool may_join, int *ret_rc)
+{
+	for (int i = 0; i < POOL; i++) {
+		if (pool[i].fd >= 0 || !claim(&pool[i]))
+			continue;
+		if (pool[i].fd >= 0)
+			return &pool[i];
+		*ret_rc = fetch_by_path(&pool[i], may_join);
+		if (!*ret_rc)
+			return &pool[i];
+		unclaim(&pool[i]);
+		return NULL;
+	}
+	*ret_rc = -EAGAIN; /* all are in use */
+	return NULL;
+}
+
+static struct conn *take_spare(bool may_join, int *ret_rc)
+{
+	struct spare *s = spare_mine();
+	const void *none = NULL;
+
+	for (int i = 0; i < SPARES && !s; i++, none = NULL)
+		if (atomic_compare_exchange_strong(&spares[i].thread, &none, this_thread())) {
+			s = &spares[i];
+			s->foreign = false;
+			conn_reset(&s->conn, -1);
+		}
+	*ret_rc = -EIO;
+	if (!s || !claim(&s->conn))
+		return NULL;
+	if (conn_intact(&s->conn))
+		return &s->conn;
+	s->foreign = true;
+	*ret_rc = fetch_by_path(&s->conn, may_join);
+	if (!*ret_rc)
+		return &s->conn;
+	unclaim(&s->conn);
+	return NULL;
+}
+
+/* From the second thread on there is one more than are in use. */
+static void keep_ahead(struct conn *c)
+{
+	if (!first_thread)
+		first_thread = this_thread();
+	if (first_thread != this_thread())
+		many = 1;
+	if (!many)
+		return;
+	for (int i = 0; i < POOL; i++)
+		if (pool[i].fd >= 0 && !pool[i].busy)
+			return;
+	widen(c);
+}
+
+static struct conn *take(bool may_join, int *ret_rc)
+{
+	const struct timespec patience = { .tv_nsec = PATIENCE_NS };
+	bool patient = false;
+
+	fork_check();
+	if (unlikely(vfork_child()))
+		return take_spare(may_join, ret_rc);
+	for (;;) {
+		uint32_t count = returns;
+		struct conn *c = take_free();
+		if (!c)
+			c = take_back();
+		if (c) {
+			keep_ahead(c);
+			if (c->fd >= 0)
+				return c;
+			unclaim(c);
+			continue;
+		}
+		if (!patient && held_elsewhere()) {
+			patient = true;
+			wait_return(count, &patience);
+			continue;
+		}
+		c = take_new(may_join, ret_rc);
+		if (c)
+			return c;
+		if (!held_elsewhere()) {
+			if (*ret_rc == -EAGAIN)
+				*ret_rc = -EIO;
+			return NULL;
+		}
+		wait_return(count, NULL);
+	}
+}
+
+static void give_back(struct conn *c)
+{
+	if (unlikely(wanted) && !vfork_child()) {
+		wanted = 0;
+		widen(c);
+	}
+	unclaim(c);
+}
+
+/* ---- the interface ---- */
+
+/* With a broker lost once, its absence is an I/O error; before that there is just none. */
+static int absent(int rc)
+{
+	return session.id ? -EIO : rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -ENXIO;
+}
+
+int link_call(enum wire_type type, const void *req, void *rep, struct link_extra *x)
+{
+	bool by_path = wire_messages[type].strings > 0;
+	int rc = -EIO, status = -EIO;
+
+	for (int i = 0; i < POOL + 1; i++) {
+		struct conn *c = take(by_path, &rc);
+		enum conn_end end;
+		if (!c)
+			return absent(rc);
+		end = conn_exchange(c, type, req, rep, x, &status);
+		if (end != CONN_ANSWERED)
+			conn_close(c);
+		give_back(c);
+		if (end == CONN_ANSWERED)
+			return status;
+		if (end == CONN_LOST)
+			return -EIO;
+	}
+	return -EIO;
+}
+
+void link_post(enum wire_type type, const void *req)
+{
+	struct conn *c;
+	int rc;
+
+	c = take(false, &rc);
+	if (!c)
+		return;
+	if (c->posted >= POSTED_MAX) {
+		int status;
+		if (conn_exchange(c, type, req, NULL, NULL, &status) != CONN_ANSWERED)
+			conn_close(c);
+	} else if (conn_post(c, type, req) != CONN_ANSWERED) {
+		conn_close(c);
+	}
+	give_back(c);
+}
+
+const struct wire_slot *link_slot(uint32_t index)
+{
+	struct wire_slot *arena = atomic_load_explicit(&session.arena, memory_order_acquire);
+
+	if (index == WIRE_NO_SLOT)
+		return NULL;
+	return arena && index < session.slots ? &arena[index] : &lost_slot;
+}
+
+bool link_owns(int fd)
+{
+	if (likely(fd < atomic_load_explicit(&lowest, memory_order_relaxed)) || fd < 0)
+		return false;
+	for (int i = 0; i < POOL; i++)
+		if (pool[i].fd == fd)
+			return conn_intact(&pool[i]);
+	for (int i = 0; i < SPARES; i++)
+		if (spares[i].thread && spares[i].conn.fd == fd)
+			return conn_intact(&spares[i].conn);
+	return false;
+}
+
+static void spare_done(void)
+{
+	struct spare *s = spare_mine();
+
+	if (!s)
+		return;
+	if (s->foreign)
+		conn_forget(&s->conn);
+	else if (s->conn.fd >= 0)
+		conn_close(&s->conn);
+	conn_reset(&s->conn, -1);
+	atomic_store_explicit(&s->thread, NULL, memory_order_release);
+}
+
+void link_spare(void)
+{
+	const void *none = NULL;
+	struct conn *c;
+	int rc;
+
+	if (!active)
+		return;
+	fork_check();
+	if (vfork_child())
+		return;
+	spare_done();
+	c = take(false, &rc);
+	if (!c)
+		return;
+	for (int i = 0; i < SPARES; i++, none = NULL)
+		if (atomic_compare_exchange_strong(&spares[i].thread, &none, this_thread())) {
+			spares[i].foreign = false;
+			conn_reset(&spares[i].conn, -1);
+			if (claim(&spares[i].conn)) {
+				(void)fetch_by_link(c, &spares[i].conn);
+				unclaim(&spares[i].conn);
+			}
+			break;
+		}
+	give_back(c);
+}
+
+void link_fork_parent(void)
+{
+	fdtab_mark_shared();
+	if (active)
+		spare_done();
+}
+
+void link_vfork_done(void)
+{
+	if (active)
+		spare_done();
+}
