@@ -101,14 +101,27 @@ static int spawn_broker(struct run *run, int argc, char **argv, struct err *err)
 	return run->sup.broker < 0 ? err_set(err, errno, "fork: %s", strerror(errno)) : 0;
 }
 
-static int broker_lost_at_start(struct run *run, struct err *err)
+/* Closing the control connection ends the session; its process is waited for, but not for ever. */
+static void wait_broker(struct run *run)
 {
-	char how[256];
 	struct client_reply reply;
 
 	client_deinit(&run->sup.client);
-	if (!run->sup.broker_ended)
-		(void)supervise_wait(&run->sup, BROKER_END_MS, &reply);
+	while (run->sup.broker && supervise_wait(&run->sup, BROKER_END_MS, &reply) != SUPERVISE_TIMEOUT)
+		;
+}
+
+static void end_broker(struct run *run)
+{
+	wait_broker(run);
+	(void)unlink(run->socket);
+}
+
+static int broker_lost_at_start(struct run *run, struct err *err)
+{
+	char how[256];
+
+	wait_broker(run);
 	supervise_broker_end(&run->sup, how, sizeof(how));
 	return err_set(err, EIO, "the broker '%s' %s before it was ready; its log may say why", run->broker, how);
 }
@@ -196,10 +209,16 @@ static void run_program(struct run *run)
 	run->program_seconds = seconds_since(&begin);
 }
 
-static void say_lost(struct run *run)
+/*
+ * A broker that SIGTERM reached too (a service manager ends all processes at once) finishes its uploads by itself and
+ * says by status 0 that it could. It may do so after the program's end only: what is written after its own end is lost.
+ */
+static void say_lost(struct run *run, bool after_program)
 {
 	char how[256];
 
+	if (after_program && run->sup.broker_ended && run->sup.broker_status == 0)
+		return;
 	supervise_broker_end(&run->sup, how, sizeof(how));
 	say("the broker %s before every upload was confirmed; what was written is kept: see 's3ctl recover'", how);
 	run->failed = true;
@@ -273,10 +292,9 @@ static void drain(struct run *run)
 	struct client_reply reply;
 
 	if (run->sup.client.fd < 0 || client_send(&run->sup.client, WIRE_DRAIN, &request, NULL) < 0) {
-		client_deinit(&run->sup.client);
-		if (!run->sup.broker_ended)
-			(void)supervise_wait(&run->sup, BROKER_END_MS, &reply);
-		say_lost(run);
+		bool had = run->sup.client.fd >= 0;
+		wait_broker(run);
+		say_lost(run, had);
 		return;
 	}
 	for (;;) {
@@ -292,26 +310,13 @@ static void drain(struct run *run)
 			say("uploads are being finished; a second signal gives them up");
 			break;
 		case SUPERVISE_BROKER_LOST:
-			client_deinit(&run->sup.client);
-			if (!run->sup.broker_ended)
-				(void)supervise_wait(&run->sup, BROKER_END_MS, &reply);
-			say_lost(run);
+			wait_broker(run);
+			say_lost(run, true);
 			return;
 		default:
 			break;
 		}
 	}
-}
-
-/* Closing the control connection ends the session; its process is waited for, but not for ever. */
-static void end_broker(struct run *run)
-{
-	struct client_reply reply;
-
-	client_deinit(&run->sup.client);
-	while (run->sup.broker && supervise_wait(&run->sup, BROKER_END_MS, &reply) != SUPERVISE_TIMEOUT)
-		;
-	(void)unlink(run->socket);
 }
 
 static int socket_path(struct run *run, struct err *err)
