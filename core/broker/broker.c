@@ -17,7 +17,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <time.h>
 
 /*
@@ -48,20 +47,6 @@ static void ignore_signals(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		(void)signal(ignored[i], SIG_IGN);
-}
-
-/* A session of many files needs many descriptors, and writes what the program may not. */
-static void raise_limits(void)
-{
-	static const int raised[] = { RLIMIT_NOFILE, RLIMIT_FSIZE };
-	struct rlimit l;
-
-	for (size_t i = 0; i < ARRAY_SIZE(raised); i++) {
-		if (getrlimit((unsigned)raised[i], &l) < 0 || l.rlim_cur == l.rlim_max)
-			continue;
-		l.rlim_cur = l.rlim_max;
-		(void)setrlimit((unsigned)raised[i], &l);
-	}
 }
 
 static void file_gone(void *owner, struct vfile *file)
@@ -199,7 +184,6 @@ int broker_new(const struct config *config, struct broker **ret, struct err *err
 	b->started_ns = now_ns();
 	b->staging = (struct staging)STAGING_INIT;
 	ignore_signals();
-	raise_limits();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = make_all(b, config, err);

@@ -94,6 +94,8 @@ static int serve_one(struct conn *c)
 	r = frame_send(c->fd, c->reply, (size_t)size, fd);
 	if (fd >= 0)
 		close(fd);
+	if (r == -ETOOMANYREFS)
+		r = frame_send(c->fd, c->reply, dispatch_fail(c->reply, -EMFILE), -1);
 	return r;
 }
 

@@ -108,3 +108,16 @@ long dispatch(struct conn *conn, const struct wire_request *request, void *reply
 	*ret_fd = x.fd;
 	return (long)h.size;
 }
+
+size_t dispatch_fail(void *reply, int status)
+{
+	struct wire_header h;
+
+	memcpy(&h, reply, sizeof(h));
+	h.status = status;
+	h.has_fd = 0;
+	h.size = (uint32_t)(sizeof(h) + wire_messages[h.type].rep_size);
+	memset((char *)reply + sizeof(h), 0, h.size - sizeof(h));
+	memcpy(reply, &h, sizeof(h));
+	return h.size;
+}

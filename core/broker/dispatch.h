@@ -38,6 +38,10 @@ struct exchange {
  */
 long dispatch(struct conn *conn, const struct wire_request *request, void *reply, int *ret_fd);
 
+/** dispatch_fail() - turn the reply into one that says @status instead, without tail and descriptor. Return: its size.
+ */
+size_t dispatch_fail(void *reply, int status);
+
 /** exchange_volume() - of mount index @mount, NULL if there is none. */
 struct volume *exchange_volume(const struct exchange *x, uint32_t mount);
 

@@ -2,11 +2,15 @@
 
 #include "base/util.h"
 
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define SEND_TIMEOUT_S 30
+#define SEND_TIMEOUT_S   10
+#define QUEUED_BYTES_MAX 8192 /* unread, of the kernel's accounting: some 10 small replies */
+#define QUEUED_LOOK_US   1000
 
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83 /* Linux 6.16: refuse at the sender */
@@ -63,6 +67,22 @@ int frame_read(struct frame_reader *r)
 	return 0;
 }
 
+/*
+ * Descriptors that nobody takes in count against the user, not the session (unix(7), ETOOMANYREFS): a program that asks
+ * without reading answers would stop every broker of that user. So no further one is sent until it has read.
+ */
+static int wait_until_read(int fd)
+{
+	int queued;
+
+	for (int64_t us = 0; us < SEND_TIMEOUT_S * 1000000LL; us += QUEUED_LOOK_US) {
+		if (ioctl(fd, SIOCOUTQ, &queued) < 0 || queued <= QUEUED_BYTES_MAX)
+			return 0;
+		usleep(QUEUED_LOOK_US);
+	}
+	return -EAGAIN;
+}
+
 int frame_send(int fd, const void *frame, size_t size, int pass_fd)
 {
 	union {
@@ -74,6 +94,10 @@ int frame_send(int fd, const void *frame, size_t size, int pass_fd)
 
 	if (pass_fd >= 0) {
 		struct cmsghdr *c;
+		int r = wait_until_read(fd);
+
+		if (r < 0)
+			return r;
 		msg.msg_control = control.room;
 		msg.msg_controllen = sizeof(control.room);
 		c = CMSG_FIRSTHDR(&msg);

@@ -33,8 +33,9 @@ int frame_read(struct frame_reader *reader);
 
 /**
  * frame_send() - write a whole frame, with @pass_fd (borrowed, -1: none) on its first byte
- * Return: 0; -EAGAIN where the peer did not read in time; -EPIPE; another negative errno. After an error the stream is
- * out of step: close it.
+ * Return: 0; -ETOOMANYREFS where too many descriptors of the user are on their way already, and nothing was sent;
+ * -EAGAIN where the peer did not read in time; -EPIPE; another negative errno. After any other error the stream is out
+ * of step: close it.
  */
 int frame_send(int fd, const void *frame, size_t size, int pass_fd);
 

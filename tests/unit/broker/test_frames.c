@@ -162,3 +162,20 @@ Test(frames, a_reader_that_is_gone_is_no_matter)
 	}
 	cr_assert_eq(client_call(conn, WIRE_STAT, &stat_q, &a, NULL, "", NULL), 0);
 }
+
+/* Answers with descriptors wait until earlier ones were read; then all of them come. */
+Test(frames, descriptors_do_not_pile_up_unread)
+{
+	struct wire_open_req q = { .flags = O_RDONLY | O_DIRECTORY };
+	struct wire_open_rep a;
+	int fd = client_greeted(&session);
+
+	for (int i = 0; i < 100; i++)
+		client_send(fd, WIRE_OPEN, &q, "", NULL);
+	usleep(100000);
+	assert_served(conn);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(client_receive(fd, WIRE_OPEN, &a, NULL), 0);
+	cr_assert_eq(a.file, 100);
+	close(fd);
+}
