@@ -10,8 +10,8 @@
 
 /**
  * fd_open() - open what @r names
- * @flags, @mode: as open(2)'s; the umask is applied here. Follows redirects (@r changes); one that leaves every mount is
- * opened by libc. Return: a new descriptor, already in the table; -errno.
+ * @flags, @mode: as open(2)'s; the umask is applied here. Follows redirects (@r changes); one that leaves every mount
+ * is opened by libc. Return: a new descriptor, already in the table; -errno.
  */
 int fd_open(struct route *r, int flags, mode_t mode);
 
@@ -26,5 +26,8 @@ int fd_open_at(int *dirfd, const char **path, int flags, mode_t mode, struct rou
 
 /** fd_opened() - a foreign open gave @fd: forget what the number was, remember an ancestor of a mount. Return: @fd. */
 int fd_opened(int fd, int dirfd, const char *path, int flags);
+
+/** fd_proc_name() - "/proc/self/fd/N" into @ret, 32 bytes. */
+void fd_proc_name(int fd, char *ret);
 
 #endif

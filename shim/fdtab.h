@@ -2,9 +2,10 @@
  * fdtab.h - which descriptors are routed: a cache of facts about kernel descriptors.
  *
  * An array by descriptor number of pointers to struct desc, one per open description as this process knows it: dup and
- * fork share it as they share the offset. No entry: the descriptor is foreign, and finding that out is two loads. Entries
- * can be stale (somebody closed the number without us); what depends on an entry is believed only after fdtab_verify().
- * Lock-free to read; changes under one lock. In a vfork child, changes go to a thread-local overlay (a few entries).
+ * fork share it as they share the offset. No entry: the descriptor is foreign, and finding that out is two loads.
+ * Entries can be stale (somebody closed the number without us); what depends on an entry is believed only after
+ * fdtab_verify(). Lock-free to read; changes under one lock. In a vfork child, changes go to a thread-local overlay (a
+ * few entries).
  */
 #ifndef S3SHIM_SHIM_FDTAB_H
 #define S3SHIM_SHIM_FDTAB_H
@@ -15,8 +16,8 @@
 #include <fcntl.h>
 #include <stdbool.h>
 
-#define DESC_UNATTACHED 0 /* kind: inherited by exec; only file, dev, ino are known. fdtab_get() never returns one */
-#define DESC_ANCESTOR 100 /* kind: a foreign directory above a mount point; only .path counts */
+#define DESC_UNATTACHED 0   /* kind: inherited by exec; only file, dev, ino are known. fdtab_get() never returns one */
+#define DESC_ANCESTOR   100 /* kind: a foreign directory above a mount point; only .path counts */
 
 /* A granted or claimed range; read without a lock by a sequence count, written under desc.meta. */
 struct desc_range {
@@ -25,27 +26,28 @@ struct desc_range {
 };
 
 struct desc {
-	_Atomic uint32_t refs; /* fds of this process and calls under way */
-	_Atomic uint32_t fds; /* fds of this process alone, those whose close is under way included */
+	_Atomic uint32_t refs;   /* fds of this process and calls under way */
+	_Atomic uint32_t fds;    /* fds of this process alone, those whose close is under way included */
 	_Atomic uint32_t shared; /* another process may share the offset: serialise by the broker (OFFSET) */
 	uint64_t file, object, dev, ino;
 	uint32_t kind; /* enum wire_kind, DESC_ANCESTOR */
 	uint32_t mount, slot;
 	_Atomic uint32_t flags; /* as open(2): access mode, O_APPEND */
-	struct lock offset; /* threads that move the shared offset of an incomplete object */
-	const void *offset_owner; /* present.c: the thread that has it, how often, and whether the broker's is held too */
-	uint32_t offset_depth, offset_remote;
+	struct lock offset;     /* threads that move the shared offset of an incomplete object */
+	const void
+	    *offset_owner; /* present.c: the thread that has it, how often, and whether the broker's is held too */
+	uint32_t offset_depth, offset_remote, offset_generation;
 	struct lock meta; /* the ranges below */
 	struct desc_range grant, claim;
 	_Atomic uint32_t written; /* a CLOSED is due when the last descriptor of this process goes */
-	char *path; /* absolute, mem_alloc()ed; what fchdir, openat and readlink of /proc/self/fd say */
+	char *path;               /* absolute, mem_alloc()ed; what fchdir, openat and readlink of /proc/self/fd say */
 	struct desc *next_free;
 };
 
 /**
  * fdtab_get() - the description of @fd with a reference, or NULL if foreign
- * One that came by exec is attached here: an fstat and a message. If the broker cannot be asked it is an object of which
- * nothing is present, so that reads fail and never see zeros.
+ * One that came by exec is attached here: an fstat and a message. If the broker cannot be asked it is an object of
+ * which nothing is present, so that reads fail and never see zeros.
  */
 struct desc *fdtab_get(int fd);
 void desc_put(struct desc *d); /* NULL is fine */
@@ -77,20 +79,16 @@ struct desc *fdtab_drop(int fd);
 /** fdtab_dup() - @to is what @from is (dup2 and its like succeeded); dropping what @to was. */
 void fdtab_dup(int from, int to);
 
-/** fdtab_close() - hooked close of a routed or formerly routed @fd: real close, then CLOSED where a writer may have been the
- *  last, and its result. Return: 0 or -errno. */
+/** fdtab_close() - hooked close of a routed or formerly routed @fd: real close, then CLOSED where a writer may have
+ * been the last, and its result. Return: 0 or -errno. */
 int fdtab_close(int fd);
 
-/** fdtab_closed() - the entry's part of it alone, after the real close of what fdtab_drop() returned was done by somebody
- *  else (dup2, fclose). Takes the reference; NULL is fine. Return: 0 or -errno: how the upload went. */
+/** fdtab_closed() - the entry's part of it alone, after the real close of what fdtab_drop() returned was done by
+ * somebody else (dup2, fclose). Takes the reference; NULL is fine. Return: 0 or -errno: how the upload went. */
 int fdtab_closed(struct desc *d);
 
 /** fdtab_each() - every entry, for exec and exit; stops where @f returns nonzero. */
 int fdtab_each(int (*f)(int fd, struct desc *d, void *arg), void *arg);
-
-/** fdtab_forked() - in a new process, before anything else: locks and half-made changes of other threads are undone, and
- *  everything is shared. */
-void fdtab_forked(void);
 
 /** fdtab_mark_shared() - after fork, in parent and child. fdtab_vfork_done() - drop the overlay. */
 void fdtab_mark_shared(void);

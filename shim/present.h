@@ -44,8 +44,8 @@ int present_pin(struct desc *d, uint64_t off, uint64_t len);
 int present_claim(struct desc *d, uint64_t off, uint64_t len);
 
 /**
- * present_offset_lock() - the offset is ours until unlock: by the description's lock among threads, by the broker's among
- * processes where desc.shared says so. Not needed when present_complete() and the description cannot write.
+ * present_offset_lock() - the offset is ours until unlock: by the description's lock among threads, by the broker's
+ * among processes where desc.shared says so. Not needed when present_complete() and the description cannot write.
  */
 int present_offset_lock(struct desc *d);
 void present_offset_unlock(struct desc *d);

@@ -1,0 +1,135 @@
+/*
+ * The kernel's own copy would need its whole source pinned, so that an object larger than the cache could never be
+ * sent. So where the source is not complete, or the target has claims due, bytes go through a buffer by data_read() and
+ * data_write(): as many copies as a program without these calls makes. Everything else is the kernel's.
+ *
+ * splice has a pipe at one end, and the pipe's flags decide whether it blocks: that stays the kernel's call, on a
+ * window that is pinned.
+ */
+#include "shim/copy.h"
+#include "shim/data.h"
+#include "shim/mem.h"
+#include "shim/present.h"
+#include "shim/shim.h"
+
+#define BUFFER_BYTES KIB(128)
+#define SPLICE_BYTES MIB(1) /* what a pipe holds at most by default (pipe(7)) */
+
+/* One end. */
+struct end {
+	int fd;
+	struct desc *d; /* NULL: foreign */
+	off_t *off;     /* NULL: the description's */
+};
+
+static struct end end_of(int fd, off_t *off)
+{
+	return (struct end){ .fd = fd, .d = fdtab_routed(fd) ? fdtab_get(fd) : NULL, .off = off };
+}
+
+static long get_at(const struct end *e, void *buf, size_t n, int64_t pos)
+{
+	struct iovec v = { .iov_base = buf, .iov_len = n };
+
+	return e->d ? data_read(e->fd, e->d, &v, 1, pos, 0) : SYS(pread64, e->fd, buf, n, pos);
+}
+
+static long put_at(const struct end *e, void *buf, size_t n, int64_t pos)
+{
+	struct iovec v = { .iov_base = buf, .iov_len = n };
+
+	if (e->d)
+		return data_write(e->fd, e->d, &v, 1, pos, 0);
+	return pos < 0 ? SYS(write, e->fd, buf, n) : SYS(pwrite64, e->fd, buf, n, pos);
+}
+
+/* From @pos of @in. Return: bytes that arrived, or the first failure. */
+static long pump(const struct end *in, int64_t pos, const struct end *out, size_t len, void *buf)
+{
+	size_t done = 0;
+	long n = 0;
+
+	while (done < len) {
+		long got = get_at(in, buf, min_u64(len - done, BUFFER_BYTES), pos + (int64_t)done);
+		n = got <= 0 ? got : put_at(out, buf, (size_t)got, out->off ? *out->off + (off_t)done : DATA_OFFSET);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+		if (n < got)
+			break;
+	}
+	return done ? (long)done : n;
+}
+
+static long pump_from_offset(const struct end *in, const struct end *out, size_t len, void *buf)
+{
+	long rc = in->d ? present_offset_lock(in->d) : 0, pos;
+
+	if (rc)
+		return rc;
+	pos = SYS(lseek, in->fd, 0, SEEK_CUR);
+	rc = pos < 0 ? -EINVAL : pump(in, pos, out, len, buf);
+	if (rc > 0)
+		(void)SYS(lseek, in->fd, pos + rc, SEEK_SET);
+	if (in->d)
+		present_offset_unlock(in->d);
+	return rc;
+}
+
+static long by_hand(const struct end *in, const struct end *out, size_t len)
+{
+	void *buf = mem_alloc(BUFFER_BYTES);
+	long rc;
+
+	if (!buf)
+		return -ENOMEM;
+	rc = in->off ? pump(in, *in->off, out, len, buf) : pump_from_offset(in, out, len, buf);
+	mem_free(buf);
+	if (rc > 0 && in->off)
+		*in->off += rc;
+	if (rc > 0 && out->off)
+		*out->off += rc;
+	return rc;
+}
+
+long copy_files(int in, off_t *in_off, int out, off_t *out_off, size_t len)
+{
+	struct end from = end_of(in, in_off), to = end_of(out, out_off);
+	bool missing = from.d && !present_complete(from.d) && fdtab_verify(in, from.d);
+	bool claims = to.d && !present_writes_free(to.d) && fdtab_verify(out, to.d);
+	long rc = COPY_KERNEL;
+
+	if (from.d && from.d->kind == WIRE_KIND_DIR && fdtab_verify(in, from.d))
+		rc = -EISDIR;
+	else if ((in_off && *in_off < 0) || (out_off && *out_off < 0))
+		rc = COPY_KERNEL;
+	else if (missing || claims)
+		rc = by_hand(&from, &to, min_u64(len, 0x7ffff000));
+	desc_put(from.d);
+	desc_put(to.d);
+	return rc;
+}
+
+static int prepare_end(int fd, const off_t *off, bool writes, size_t *len)
+{
+	struct desc *d = fdtab_routed(fd) ? fdtab_get(fd) : NULL;
+	long pos, rc = 0;
+
+	if (d && !(writes ? present_writes_free(d) : present_complete(d)) && fdtab_verify(fd, d)) {
+		pos = off ? *off : SYS(lseek, fd, 0, SEEK_CUR);
+		*len = min_u64(*len, SPLICE_BYTES);
+		if (pos >= 0 && *len)
+			rc = !writes               ? present_pin(d, (uint64_t)pos, *len)
+			     : d->flags & O_APPEND ? present_claim(d, present_base_end(d), UINT64_MAX)
+						   : present_claim(d, (uint64_t)pos, *len);
+	}
+	desc_put(d);
+	return (int)rc;
+}
+
+int copy_prepare_splice(int in, const off_t *in_off, int out, const off_t *out_off, size_t *len)
+{
+	int rc = prepare_end(in, in_off, false, len);
+
+	return rc ? rc : prepare_end(out, out_off, true, len);
+}

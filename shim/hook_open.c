@@ -1,0 +1,107 @@
+/* Paths to descriptors. A foreign path costs route_at()'s first question; the libc call is made with the caller's own
+ * arguments, which only a relative path out of a mount's folder changes. */
+#include "shim/fd_open.h"
+#include "shim/shim.h"
+
+/* Only then is there a third argument. */
+static inline bool has_mode(int flags)
+{
+	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+#define MODE_OF(flags, mode) \
+	mode_t mode = 0; \
+	if (has_mode(flags)) { \
+		va_list ap_; \
+		va_start(ap_, flags); \
+		mode = va_arg(ap_, mode_t); \
+		va_end(ap_); \
+	}
+
+/* @real: how libc is asked, with dirfd, path, flags and mode as they are then. */
+#define OPEN(real) \
+	do { \
+		struct route keep; \
+		int rc_ = fd_open_at(&dirfd, &path, flags, mode, &keep); \
+		if (rc_ == FD_FOREIGN) \
+			return fd_opened(real, dirfd, path, flags); \
+		return (int)ret_errno(rc_); \
+	} while (0)
+
+/* A plain open has no dirfd, and needs none: a path that is rewritten is absolute. */
+EXPORT int open(const char *path, int flags, ...)
+{
+	int dirfd = AT_FDCWD;
+	MODE_OF(flags, mode)
+	OPEN(REAL(open)(path, flags, mode));
+}
+
+EXPORT int open64(const char *path, int flags, ...)
+{
+	int dirfd = AT_FDCWD;
+	MODE_OF(flags, mode)
+	OPEN(REAL(open64)(path, flags, mode));
+}
+
+EXPORT int openat(int dirfd, const char *path, int flags, ...)
+{
+	MODE_OF(flags, mode)
+	OPEN(REAL(openat)(dirfd, path, flags, mode));
+}
+
+EXPORT int openat64(int dirfd, const char *path, int flags, ...)
+{
+	MODE_OF(flags, mode)
+	OPEN(REAL(openat64)(dirfd, path, flags, mode));
+}
+
+EXPORT int creat(const char *path, mode_t mode)
+{
+	int dirfd = AT_FDCWD, flags = O_CREAT | O_WRONLY | O_TRUNC;
+	OPEN(REAL(creat)(path, mode));
+}
+
+EXPORT int creat64(const char *path, mode_t mode)
+{
+	int dirfd = AT_FDCWD, flags = O_CREAT | O_WRONLY | O_TRUNC;
+	OPEN(REAL(creat64)(path, mode));
+}
+
+/* The fortified ones have no mode; with O_CREAT libc ends the program, so that is asked first. */
+EXPORT int __open_2(const char *path, int flags)
+{
+	int dirfd = AT_FDCWD;
+	const mode_t mode = 0;
+
+	if (has_mode(flags))
+		return REAL(__open_2)(path, flags);
+	OPEN(REAL(__open_2)(path, flags));
+}
+
+EXPORT int __open64_2(const char *path, int flags)
+{
+	int dirfd = AT_FDCWD;
+	const mode_t mode = 0;
+
+	if (has_mode(flags))
+		return REAL(__open64_2)(path, flags);
+	OPEN(REAL(__open64_2)(path, flags));
+}
+
+EXPORT int __openat_2(int dirfd, const char *path, int flags)
+{
+	const mode_t mode = 0;
+
+	if (has_mode(flags))
+		return REAL(__openat_2)(dirfd, path, flags);
+	OPEN(REAL(__openat_2)(dirfd, path, flags));
+}
+
+EXPORT int __openat64_2(int dirfd, const char *path, int flags)
+{
+	const mode_t mode = 0;
+
+	if (has_mode(flags))
+		return REAL(__openat64_2)(dirfd, path, flags);
+	OPEN(REAL(__openat64_2)(dirfd, path, flags));
+}

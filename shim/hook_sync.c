@@ -1,0 +1,185 @@
+/* Sizes and durability by descriptor. On objects they are the broker's: a truncation that raced with a fill would leave
+ * the fill's bytes behind the end, and the disk is not where the bytes are safe. */
+#include "shim/fdtab.h"
+#include "shim/link.h"
+#include "shim/maps.h"
+#include "shim/route.h"
+#include "shim/shim.h"
+
+#define SYNC_FOREIGN 1
+
+/* The description, if the kernel's call would be wrong: an object or a folder. With a reference. */
+static struct desc *special(int fd)
+{
+	struct desc *d = likely(!fdtab_routed(fd)) ? NULL : fdtab_get(fd);
+
+	if (likely(!d))
+		return NULL;
+	if ((d->kind == WIRE_KIND_OBJECT || d->kind == WIRE_KIND_DIR) && fdtab_verify(fd, d))
+		return d;
+	desc_put(d);
+	return NULL;
+}
+
+static int resize(int fd, off_t size)
+{
+	struct desc *d = special(fd);
+	struct wire_ftruncate_req req;
+	struct wire_ftruncate_rep rep;
+	int rc = -EINVAL;
+
+	if (!d)
+		return SYNC_FOREIGN;
+	if (d->kind == WIRE_KIND_OBJECT && desc_writable(d) && size >= 0) {
+		req = (struct wire_ftruncate_req){ .file = d->file, .size = (uint64_t)size };
+		rc = link_call(WIRE_FTRUNCATE, &req, &rep, NULL);
+	}
+	desc_put(d);
+	return rc;
+}
+
+static int allocate(int fd, int mode, off_t off, off_t len)
+{
+	struct desc *d = special(fd);
+	struct wire_fallocate_req req;
+	struct wire_fallocate_rep rep;
+	int rc;
+
+	if (!d)
+		return SYNC_FOREIGN;
+	if (d->kind == WIRE_KIND_DIR || !desc_writable(d)) {
+		rc = -EBADF;
+	} else if (off < 0 || len <= 0) {
+		rc = -EINVAL;
+	} else {
+		req = (struct wire_fallocate_req){
+			.file = d->file, .off = (uint64_t)off, .len = (uint64_t)len, .mode = (uint32_t)mode
+		};
+		rc = link_call(WIRE_FALLOCATE, &req, &rep, NULL);
+	}
+	desc_put(d);
+	return rc;
+}
+
+static int sync_file(uint64_t file)
+{
+	struct wire_sync_req req = { .file = file };
+	struct wire_sync_rep rep;
+
+	return link_call(WIRE_SYNC, &req, &rep, NULL);
+}
+
+/* A folder has nothing to make durable: its names are in the bucket already. */
+static int commit(int fd)
+{
+	struct desc *d = special(fd);
+	int rc;
+
+	if (!d)
+		return SYNC_FOREIGN;
+	rc = d->kind == WIRE_KIND_OBJECT ? sync_file(d->file) : 0;
+	desc_put(d);
+	return rc;
+}
+
+static bool is_special(int fd)
+{
+	struct desc *d = special(fd);
+
+	desc_put(d);
+	return d != NULL;
+}
+
+#define ANSWER(call, real) \
+	do { \
+		int rc_ = (call); \
+		return likely(rc_ == SYNC_FOREIGN) ? (real) : (int)ret_errno(rc_); \
+	} while (0)
+
+EXPORT int ftruncate(int fd, off_t size)
+{
+	ANSWER(resize(fd, size), REAL(ftruncate)(fd, size));
+}
+
+EXPORT int ftruncate64(int fd, off64_t size)
+{
+	ANSWER(resize(fd, size), REAL(ftruncate64)(fd, size));
+}
+
+EXPORT int fsync(int fd)
+{
+	ANSWER(commit(fd), REAL(fsync)(fd));
+}
+
+EXPORT int fdatasync(int fd)
+{
+	ANSWER(commit(fd), REAL(fdatasync)(fd));
+}
+
+EXPORT void sync(void)
+{
+	if (route_active())
+		(void)sync_file(0);
+	REAL(sync)();
+}
+
+EXPORT int syncfs(int fd)
+{
+	ANSWER(is_special(fd) ? sync_file(0) : SYNC_FOREIGN, REAL(syncfs)(fd));
+}
+
+/* Says nothing about durability (its man page), so there is nothing to do. */
+EXPORT int sync_file_range(int fd, off64_t off, off64_t len, unsigned flags)
+{
+	ANSWER(is_special(fd) ? 0 : SYNC_FOREIGN, REAL(sync_file_range)(fd, off, len, flags));
+}
+
+EXPORT int msync(void *addr, size_t len, int flags)
+{
+	int rc = REAL(msync)(addr, len, flags);
+
+	if (rc < 0 || !(flags & MS_SYNC))
+		return rc;
+	return (int)ret_errno(maps_sync(addr, len));
+}
+
+EXPORT int fallocate(int fd, int mode, off_t off, off_t len)
+{
+	ANSWER(allocate(fd, mode, off, len), REAL(fallocate)(fd, mode, off, len));
+}
+
+EXPORT int fallocate64(int fd, int mode, off64_t off, off64_t len)
+{
+	ANSWER(allocate(fd, mode, off, len), REAL(fallocate64)(fd, mode, off, len));
+}
+
+/* posix_fallocate(3) and posix_fadvise(2) return the error's number and leave errno alone. */
+EXPORT int posix_fallocate(int fd, off_t off, off_t len)
+{
+	int rc = allocate(fd, 0, off, len);
+
+	return likely(rc == SYNC_FOREIGN) ? REAL(posix_fallocate)(fd, off, len) : -rc;
+}
+
+EXPORT int posix_fallocate64(int fd, off64_t off, off64_t len)
+{
+	int rc = allocate(fd, 0, off, len);
+
+	return likely(rc == SYNC_FOREIGN) ? REAL(posix_fallocate64)(fd, off, len) : -rc;
+}
+
+/* The broker sees by itself how a file is read. Dropping pages of an inode that others share is not the program's. */
+EXPORT int posix_fadvise(int fd, off_t off, off_t len, int advice)
+{
+	return is_special(fd) ? 0 : REAL(posix_fadvise)(fd, off, len, advice);
+}
+
+EXPORT int posix_fadvise64(int fd, off64_t off, off64_t len, int advice)
+{
+	return is_special(fd) ? 0 : REAL(posix_fadvise64)(fd, off, len, advice);
+}
+
+EXPORT ssize_t readahead(int fd, off64_t off, size_t n)
+{
+	return is_special(fd) ? 0 : REAL(readahead)(fd, off, n);
+}
