@@ -93,11 +93,11 @@ int daemon_limits(struct err *err)
 	}
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0) {
 		if (limit.rlim_max != RLIM_INFINITY)
-			return err_set(
-			    err, EFBIG,
-			    "the broker would inherit a hard limit on file size of %llu bytes (RLIMIT_FSIZE), and "
-			    "larger files would be cut; start it outside that limit, by s3run",
-			    (unsigned long long)limit.rlim_max);
+			return err_set(err, EFBIG,
+				       "a hard limit on file size of %llu bytes (RLIMIT_FSIZE, ulimit -Hf) holds for "
+				       "the broker too, "
+				       "and would cut larger files; start it outside of that limit",
+				       (unsigned long long)limit.rlim_max);
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_FSIZE, &limit);
 	}

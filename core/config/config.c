@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MOUNTS_MAX 256
+#define MOUNTS_MAX  256
+#define HELP_INDENT 28
+#define HELP_WIDTH  80
 
 /* A --mount or S3SHIM_MOUNT as it was written; borrowed from argv or the environment. */
 struct mount_text {
@@ -201,12 +203,12 @@ static int session_mount(struct load *l, const char *point, const char *where, s
 	const struct setting *bucket = &l->session[OPT_bucket], *prefix = &l->session[OPT_prefix];
 	int r;
 
-	if (!bucket->text)
+	r = mount_point(point, where, &m.mount, err);
+	if (r == 0 && !bucket->text)
 		return err_set(err, EINVAL, "no bucket: give --bucket NAME, S3SHIM_BUCKET or --mount %s=s3://NAME",
 			       point);
-	r = mount_bucket(bucket->text, bucket->where, err);
 	if (r == 0)
-		r = mount_point(point, where, &m.mount, err);
+		r = mount_bucket(bucket->text, bucket->where, err);
 	if (r == 0)
 		r = mount_prefix(prefix->text ? prefix->text : "", prefix->text ? prefix->where : "", &m.prefix, err);
 	if (r < 0)
@@ -340,21 +342,44 @@ int config_routes(const struct config *config, char *buf, size_t size)
 	return 0;
 }
 
+/* @text in lines of at most HELP_WIDTH, all but the first indented; @column: where the first begins. */
+static void put_wrapped(int fd, const char *text, size_t column)
+{
+	while (*text) {
+		size_t n = strcspn(text, " ");
+		if (column > HELP_INDENT && column + n + 1 > HELP_WIDTH) {
+			dprintf(fd, "\n%*s", HELP_INDENT, "");
+			column = HELP_INDENT;
+		} else if (column > HELP_INDENT) {
+			dprintf(fd, " ");
+			column++;
+		}
+		dprintf(fd, "%.*s", (int)n, text);
+		column += n;
+		text += n;
+		text += strspn(text, " ");
+	}
+	dprintf(fd, "\n");
+}
+
 void config_help(int fd, bool daemon)
 {
 	for (int i = 0; i < OPT_MAX; i++) {
 		const struct option_row *row = &option_rows[i];
-		char left[64], first[32];
 		bool ours = row->group == OPTION_GROUP_RUN ? !daemon : row->group != OPTION_GROUP_DAEMON || daemon;
+		bool fallback = row->fallback && !option_is_bool(row->type);
+		char left[64], text[1024];
 		if (!row->flag || !ours)
 			continue;
-		(void)snprintf(first, sizeof(first), "%.*s", (int)strcspn(row->flag, " "), row->flag);
-		(void)snprintf(left, sizeof(left), "--%s%s%s", first, row->unit ? " " : "", row->unit ? row->unit : "");
-		dprintf(fd, "  %-26s%s%s", left, strlen(left) > 25 ? "\n                            " : "", row->help);
-		if (row->fallback && !option_is_bool(row->type))
-			dprintf(fd, "; %s", row->fallback);
-		if (row->env)
-			dprintf(fd, " [%.*s]", (int)strcspn(row->env, " "), row->env);
-		dprintf(fd, "\n");
+		(void)snprintf(left, sizeof(left), "--%.*s%s%s", (int)strcspn(row->flag, " "), row->flag,
+			       row->unit ? " " : "", row->unit ? row->unit : "");
+		(void)snprintf(text, sizeof(text), "%s%s%s%s%.*s%s", row->help, fallback ? "; default " : "",
+			       fallback ? row->fallback : "", row->env ? " [" : "",
+			       row->env ? (int)strcspn(row->env, " ") : 0, row->env ? row->env : "",
+			       row->env ? "]" : "");
+		dprintf(fd, "  %-*s", HELP_INDENT - 2, left);
+		if (strlen(left) > HELP_INDENT - 3)
+			dprintf(fd, "\n%*s", HELP_INDENT, "");
+		put_wrapped(fd, text, HELP_INDENT);
 	}
 }

@@ -117,6 +117,7 @@ static int check(const struct jtree *j, int *at, int depth, size_t *ret_end, str
 	if (depth > DEPTH_MAX)
 		return error_at(j, (size_t)t->start, err, "nested too deeply");
 	for (int i = 0; i < t->size; i++) {
+		const jsmntok_t *key = NULL;
 		int r;
 		if (i) {
 			pos = skip_blank(j, pos);
@@ -125,16 +126,18 @@ static int check(const struct jtree *j, int *at, int depth, size_t *ret_end, str
 			pos++;
 		}
 		if (t->type == JSMN_OBJECT) {
-			if (*at >= j->count || token(j, *at)->type != JSMN_STRING || token(j, *at)->size != 1)
+			if (*at >= j->count || token(j, *at)->type != JSMN_STRING || token(j, *at)->size < 1)
 				return error_at(j, skip_blank(j, pos), err, "expected \"name\": value");
 			pos = skip_blank(j, (size_t)token(j, *at)->end + 1);
 			if (j->text[pos] != ':')
 				return error_at(j, pos, err, "expected ':'");
-			(*at)++;
+			key = token(j, (*at)++);
 		}
 		r = check(j, at, depth + 1, &pos, err);
 		if (r < 0)
 			return r;
+		if (key && key->size > 1) /* jsmn hangs what follows without a comma below the same key */
+			return error_at(j, skip_blank(j, pos), err, "expected ',' or the end of the list");
 	}
 	if (skip_blank(j, pos) != (size_t)t->end - 1)
 		return error_at(j, skip_blank(j, pos), err, "expected the end of the list");
