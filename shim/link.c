@@ -593,15 +593,29 @@ const struct wire_slot *link_slot(uint32_t index)
 
 bool link_owns(int fd)
 {
-	if (likely(fd < atomic_load_explicit(&lowest, memory_order_relaxed)) || fd < 0)
-		return false;
+	return unlikely(fd >= atomic_load_explicit(&lowest, memory_order_relaxed)) && link_next_owned(fd) == fd;
+}
+
+static void lower(const struct conn *c, int from, int *best)
+{
+	int fd = c->fd;
+
+	if (fd >= from && (*best < 0 || fd < *best) && conn_intact(c))
+		*best = fd;
+}
+
+int link_next_owned(int fd)
+{
+	int best = -1;
+
+	if (!active)
+		return -1;
 	for (int i = 0; i < POOL; i++)
-		if (pool[i].fd == fd)
-			return conn_intact(&pool[i]);
+		lower(&pool[i], fd, &best);
 	for (int i = 0; i < SPARES; i++)
-		if (spares[i].thread && spares[i].conn.fd == fd)
-			return conn_intact(&spares[i].conn);
-	return false;
+		if (spares[i].thread)
+			lower(&spares[i].conn, fd, &best);
+	return best;
 }
 
 static void spare_done(void)

@@ -42,6 +42,9 @@ const struct wire_slot *link_slot(uint32_t index);
 /** link_owns() - is @fd one of ours? Then close() is EBADF, and close_range() goes around it. */
 bool link_owns(int fd);
 
+/** link_next_owned() - the lowest of our descriptors that is at least @fd; -1 if there is none. */
+int link_next_owned(int fd);
+
 /** link_spare() - before fork, vfork and exec: a connection that the child can take is at hand. */
 void link_spare(void);
 

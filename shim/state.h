@@ -11,17 +11,37 @@
 
 #include <stddef.h>
 
+struct desc;
+
 /** state_load() - at first use of the table or the current directory: from the environment the process started with. */
 void state_load(void);
 
 /** state_format() - "S3SHIM_STATE=..." of this process now. Return: length; 0 if there is nothing to carry; -E2BIG. */
 long state_format(char *buf, size_t size);
 
+/** What a child that file actions prepare has beside what it inherits by number. */
+struct state_change {
+	const char *cwd; /* NULL: ours; "": foreign */
+	size_t count;
+	const int *fd;
+	struct desc *const *desc;
+};
+
+/** state_format_with() - the same for a child that differs; @change may be NULL. */
+long state_format_with(char *buf, size_t size, const struct state_change *change);
+
 /**
- * state_environ() - the environment for an exec: @envp with LD_PRELOAD (ours appended if it lost it), S3SHIM_SOCKET,
- * S3SHIM_ROUTES and so on added again, S3SHIM_STATE as it is now. Blocks by mem_alloc, leaked into the exec.
- * NULL envp is an empty one. Return: the array; @envp itself if nothing needs to be changed.
+ * state_environ() - the environment for an exec: @envp with LD_PRELOAD (ours appended if it lost it), every S3SHIM_ setting
+ * that we started with added again, S3SHIM_STATE as it is now. NULL envp is an empty one.
+ * Return: the array; @envp itself if nothing needs to be changed, or if there is no memory.
  */
 char *const *state_environ(char *const *envp);
+char *const *state_environ_with(char *const *envp, const struct state_change *change);
+
+/** state_environ_free() - the exec failed, or the child has it: @environ_made is state_environ(@envp)'s. */
+void state_environ_free(char *const *environ_made, char *const *envp);
+
+/** state_vfork_done() - the parent resumes: what the child made for its exec is freed. */
+void state_vfork_done(void);
 
 #endif

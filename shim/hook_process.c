@@ -1,0 +1,139 @@
+/*
+ * New processes and their ends. A forked child finds out by itself (fork_check()); what is done here is only what has to be
+ * done before: a connection for the child; and after: the parent's descriptions are shared from now on.
+ *
+ * exit() is libc's: handlers of atexit still write, coreutils close stdout in one; the destructor comes after them. What
+ * ends a process without running destructors closes routed writers here.
+ */
+#include "shim/cwd.h"
+#include "shim/fdtab.h"
+#include "shim/link.h"
+#include "shim/route.h"
+#include "shim/shim.h"
+#include "shim/state.h"
+#include "shim/vfork.h"
+
+#include <signal.h>
+
+__thread int vfork_depth;
+
+/* Called by the stub in stubs.S. */
+void vfork_prepare(void);
+long vfork_resume(long rc);
+
+/* libc's own value is kept where a call succeeds: errno is what it was. */
+void vfork_prepare(void)
+{
+	link_spare();
+}
+
+long vfork_resume(long rc)
+{
+	cwd_vfork_done();
+	fdtab_vfork_done();
+	state_vfork_done();
+	link_vfork_done();
+	if (rc > 0)
+		fdtab_mark_shared();
+	return ret_errno(rc);
+}
+
+static pid_t after_fork(pid_t pid)
+{
+	if (pid == 0)
+		fork_check();
+	else if (pid > 0)
+		link_fork_parent();
+	else
+		link_vfork_done();
+	return pid;
+}
+
+EXPORT pid_t fork(void)
+{
+	if (!route_active())
+		return REAL(fork)();
+	link_spare();
+	return after_fork(REAL(fork)());
+}
+
+/* Since glibc 2.34; a program that has the symbol from us only gets what it is: a fork without handlers. */
+EXPORT pid_t _Fork(void)
+{
+	pid_t pid;
+
+	if (route_active())
+		link_spare();
+	pid = HAVE(_Fork) ? REAL(_Fork)() : (pid_t)ret_errno(SYS(clone, SIGCHLD, 0, NULL, NULL, 0));
+	return route_active() ? after_fork(pid) : pid;
+}
+
+/* libc has put something else on the standard descriptors, without a hook. */
+static void forget_standard(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		desc_put(fdtab_drop(fd));
+}
+
+/* The parent ends inside libc. */
+EXPORT int daemon(int nochdir, int noclose)
+{
+	int rc;
+
+	if (!route_active())
+		return REAL(daemon)(nochdir, noclose);
+	link_spare();
+	rc = REAL(daemon)(nochdir, noclose);
+	fork_check();
+	if (rc == 0 && !nochdir)
+		cwd_leave();
+	if (rc == 0 && !noclose)
+		forget_standard();
+	return rc;
+}
+
+EXPORT pid_t forkpty(int *master, char *name, const struct termios *term, const struct winsize *size)
+{
+	pid_t pid;
+
+	if (!route_active())
+		return REAL(forkpty)(master, name, term, size);
+	link_spare();
+	pid = after_fork(REAL(forkpty)(master, name, term, size));
+	if (pid == 0)
+		forget_standard();
+	return pid;
+}
+
+EXPORT void exit(int status)
+{
+	REAL(exit)(status);
+	__builtin_unreachable();
+}
+
+static void end(void)
+{
+	if (route_active() && !vfork_child())
+		fdtab_close_writers();
+}
+
+EXPORT void _exit(int status)
+{
+	end();
+	REAL(_exit)(status);
+	__builtin_unreachable();
+}
+
+EXPORT void _Exit(int status)
+{
+	end();
+	REAL(_Exit)(status);
+	__builtin_unreachable();
+}
+
+EXPORT void quick_exit(int status)
+{
+	end();
+	REAL(quick_exit)(status);
+	__builtin_unreachable();
+}
