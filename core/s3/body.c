@@ -36,6 +36,7 @@ int body_start(struct body *body, const struct s3_body *source, const struct sig
 void body_rewind(struct body *body)
 {
 	body->sent = 0;
+	body->sum = 0;
 	body->frame_at = body->frame_len = 0;
 	body->ended = false;
 	body->chain = body->first;
@@ -83,6 +84,7 @@ static int next_frame(struct body *body)
 	memcpy(data + len, "\r\n", 2);
 	body->frame_at = HEAD_MAX - (size_t)head_len;
 	body->frame_len = HEAD_MAX + len + 2;
+	body->sum = checksum_update(body->kind, body->sum, data, len);
 	body->sent += len;
 	body->ended = len == 0;
 	return 0;
@@ -116,6 +118,7 @@ ssize_t body_read(struct body *body, char *to, size_t room)
 	int r = body_source_read(&body->source, body->sent, to, n);
 	if (r < 0)
 		return r;
+	body->sum = checksum_update(body->kind, body->sum, to, n);
 	body->sent += n;
 	return (ssize_t)n;
 }

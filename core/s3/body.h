@@ -7,6 +7,7 @@
 #ifndef S3SHIM_S3_BODY_H
 #define S3SHIM_S3_BODY_H
 
+#include "s3/checksum.h"
 #include "s3/s3.h"
 #include "s3/sigv4.h"
 
@@ -16,7 +17,9 @@
 
 struct body {
 	struct s3_body source;
-	uint64_t sent; /* of the source */
+	uint64_t sent;      /* of the source */
+	enum checksum kind; /* set after body_start(): sum is kept of what is sent */
+	uint64_t sum;
 	bool chunked;
 	struct sigv4_chain first, chain; /* chunked: at the start, and now */
 	char *frame;                     /* chunked: the chunk under way, its head before and CRLF behind */

@@ -238,6 +238,7 @@ static void on_done(struct http_exchange *ex)
 	log_attempt(state);
 	if (ex->end == HTTP_COMPLETE && ex->status / 100 != 2 && ex->status != 404 && ex->status != 412)
 		counter_add(COUNTER_request_failures, 1);
+	state->sent_sum = state->body.sum;
 	body_deinit(&state->body);
 	request_deinit(&state->request);
 	outcome_of(state);
@@ -293,6 +294,8 @@ static int start_body(struct call_state *state)
 		return 0;
 	const struct s3_body none = { .fd = -1 };
 	int r = body_start(&state->body, own ? &state->payload.body : &none, request->chunked ? &request->chain : NULL);
+	if (own && (ops[state->call->op].flags & OP_UP))
+		state->body.kind = state->client->checksum;
 	return r < 0 ? call_fail(state, -r, "out of memory") : 0;
 }
 

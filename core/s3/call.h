@@ -41,6 +41,7 @@ struct call_state {
 	/* of the attempt */
 	struct request request;
 	struct body body;
+	uint64_t sent_sum; /* of the body that was sent, in the client's kind */
 	struct answer answer;
 	struct buf text; /* the answer's body, unless it is the object's data */
 	char region[REGIONS_NAME_MAX], access_key_id[256];

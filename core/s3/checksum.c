@@ -201,6 +201,22 @@ void checksum_base64(enum checksum kind, uint64_t sum, char ret[CHECKSUM_TEXT_MA
 	EVP_EncodeBlock((unsigned char *)ret, raw, (int)bytes);
 }
 
+int checksum_parse(enum checksum kind, const char *text, uint64_t *ret)
+{
+	size_t name = strlen(checksum_name(kind)), bytes = kind == CHECKSUM_NONE ? 0 : models[kind].width / 8;
+	unsigned char raw[CHECKSUM_TEXT_MAX];
+	uint64_t sum = 0;
+
+	if (!bytes || strncmp(text, checksum_name(kind), name) != 0 || text[name] != ':' ||
+	    strlen(text + name + 1) != (bytes + 2) / 3 * 4 ||
+	    EVP_DecodeBlock(raw, (const unsigned char *)text + name + 1, (int)strlen(text + name + 1)) < (int)bytes)
+		return -EINVAL;
+	for (size_t i = 0; i < bytes; i++)
+		sum = sum << 8 | raw[i];
+	*ret = sum;
+	return 0;
+}
+
 int checksum_md5_base64(const void *data, size_t len, char ret[25])
 {
 	unsigned char md[EVP_MAX_MD_SIZE];

@@ -33,6 +33,9 @@ const char *checksum_name(enum checksum kind);
 /** checksum_parse_name() - by that name in any case. Return: the kind; CHECKSUM_NONE if it is none of ours. */
 enum checksum checksum_parse_name(const char *name);
 
+/** checksum_parse() - the value out of "CRC64NVME:<base64>". Return: 0; -EINVAL if it is not of @kind or malformed. */
+int checksum_parse(enum checksum kind, const char *text, uint64_t *ret);
+
 #define CHECKSUM_TEXT_MAX 16
 /** checksum_base64() - the value as S3 writes it: big endian, base64. */
 void checksum_base64(enum checksum kind, uint64_t sum, char ret[CHECKSUM_TEXT_MAX]);

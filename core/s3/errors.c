@@ -33,8 +33,8 @@ void errors_sentence(const struct errors_row *row, const char *key, const char *
 
 	for (const char *brace; (brace = strchr(at, '{'));) {
 		buf_add(to, at, (size_t)(brace - at));
-		if (strncmp(brace, "{key}", 5) == 0)
-			buf_puts(to, key);
+		if (strncmp(brace, "{who}", 5) == 0)
+			buf_printf(to, *key ? "access key '%s'" : "an unsigned request%s", key);
 		else
 			buf_puts(to, region);
 		at = strchr(brace, '}') + 1;

@@ -18,7 +18,7 @@ struct errors_row {
 	const char *code;        /* "" for a status by itself */
 	int http_status, errnum; /* errnum positive */
 	enum errors_class class;
-	const char *sentence; /* with {key} and {region} */
+	const char *sentence; /* with {who} and {region} */
 };
 
 /**
@@ -27,7 +27,7 @@ struct errors_row {
  */
 const struct errors_row *errors_find(const char *code, int http_status);
 
-/** errors_sentence() - append the row's sentence with the placeholders filled in. */
+/** errors_sentence() - append the row's sentence with the placeholders filled in; @key: "" where unsigned. */
 void errors_sentence(const struct errors_row *row, const char *key, const char *region, struct buf *to);
 
 #endif

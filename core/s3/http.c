@@ -317,6 +317,7 @@ static enum http_end end_of(CURLcode code)
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_OPERATION_TIMEDOUT: /* connecting: no other of curl's timeouts is set */
 	case CURLE_PROXY:
+	case CURLE_SSL_CONNECT_ERROR: /* no TLS spoken there, or cut off while shaking hands */
 		return HTTP_CONNECT;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:

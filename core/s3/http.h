@@ -72,7 +72,7 @@ struct http_exchange {
 		HTTP_CANCELLED,
 		HTTP_DEADLINE,
 		HTTP_STALLED,
-		HTTP_CONNECT, /* name, connection, proxy */
+		HTTP_CONNECT, /* name, connection, proxy, no TLS at the other end */
 		HTTP_TLS,     /* the certificate does not verify, or the option's files are bad: again would not help */
 		HTTP_BROKEN,  /* connection lost, or the answer cut or no HTTP */
 	} end;

@@ -73,7 +73,12 @@ static void describe(struct call_state *state, const struct errors_row *row, con
 	if (error->code[0])
 		buf_printf(&text, " %s", error->code);
 	buf_puts(&text, ": ");
-	errors_sentence(row, state->access_key_id, state->region, &text);
+	if (errnum == EEXIST && state->ex.status != 304)
+		buf_puts(&text, "somebody else has made the object");
+	else if (errnum == ESTALE && state->ex.status == 404)
+		buf_puts(&text, "somebody else has deleted the object");
+	else
+		errors_sentence(row, state->access_key_id, state->region, &text);
 	if (error->message[0] && (!row->code[0] || row->errnum == EINVAL || row->errnum == ENOTSUP))
 		buf_printf(&text, ": %s", error->message);
 	if (error->storage_class[0])
@@ -126,6 +131,7 @@ static bool try_skew(struct call_state *state, const struct errors_row *row)
 	return true;
 }
 
+/* Ceph, by the look of its request ids. */
 static bool try_bare_etag(struct call_state *state)
 {
 	const struct s3_call *call = state->call;
@@ -133,7 +139,7 @@ static bool try_bare_etag(struct call_state *state)
 	    call->op == S3_PUT_OBJECT || call->op == S3_COMPLETE_MULTIPART_UPLOAD || call->op == S3_COPY_OBJECT;
 
 	if (state->ex.status != 412 || !writes || !call->if_match || call->if_match[0] != '"' || state->bare_tried ||
-	    state->client->etag_style != CLIENT_ETAG_UNKNOWN)
+	    state->client->etag_style != CLIENT_ETAG_UNKNOWN || strncmp(state->answer.request_id, "tx", 2) != 0)
 		return false;
 	state->bare_tried = true;
 	enter_stage(state, CALL_MAIN);
@@ -146,7 +152,8 @@ static bool try_explain(struct call_state *state)
 	int status = state->ex.status;
 
 	if (state->stage != CALL_MAIN ||
-	    !((op == S3_HEAD_BUCKET && (status == 400 || status == 403)) || (op == S3_HEAD_OBJECT && status == 400)))
+	    !((op == S3_HEAD_BUCKET && (status == 400 || status == 403 || status == 404)) ||
+	      (op == S3_HEAD_OBJECT && status == 400)))
 		return false;
 	enter_stage(state, CALL_EXPLAIN);
 	return true;
@@ -178,6 +185,16 @@ static bool is_fine(const struct call_state *state, const char *code)
 	return strcmp(code, "InvalidAccessKeyId") != 0 && strcmp(code, "SignatureDoesNotMatch") != 0;
 }
 
+/* The object's size by a 416; a range from 0 is refused only where there is no byte. */
+static uint64_t size_beyond(const struct call_state *state, const struct xml_error *error)
+{
+	if (state->call->range_off == 0)
+		return 0;
+	if (state->answer.has_total)
+		return state->answer.total;
+	return error->has_actual_size ? error->actual_size : UINT64_MAX;
+}
+
 static void refused(struct call_state *state)
 {
 	struct s3_call *call = state->call;
@@ -195,9 +212,10 @@ static void refused(struct call_state *state)
 	if (errnum == ESTALE && call->if_none_match && !call->source_if_match && !call->if_match)
 		errnum = EEXIST;
 	if (state->ex.status == 416)
-		call->info.size = state->answer.has_total ? state->answer.total
-				  : error.has_actual_size ? error.actual_size
-							  : UINT64_MAX;
+		call->info.size = size_beyond(state, &error);
+	if (errnum == ENOENT && call->if_match && (ops[call->op].flags & (OP_UP | OP_XML)) &&
+	    strcmp(error.code, "NoSuchUpload") != 0 && strcmp(error.code, "NoSuchBucket") != 0)
+		errnum = ESTALE;
 	describe(state, row, &error, errnum);
 	if (row->class != ERRORS_TRANSIENT && row->class != ERRORS_THROTTLE &&
 	    (try_region(state, row, &error) || try_skew(state, row) || try_explain(state) || try_bare_etag(state) ||
@@ -213,19 +231,26 @@ static void refused(struct call_state *state)
 
 /* success */
 
+/* -EBADMSG: other bytes came than were sent, worth another try. */
+
 static int check_upload(struct call_state *state)
 {
 	struct s3_call *call = state->call;
+	enum checksum ours = state->client->checksum;
 	const char *value;
-	enum checksum kind = answer_checksum(&state->answer, &value);
+	char sent[CHECKSUM_TEXT_MAX];
+	enum checksum theirs = answer_checksum(&state->answer, &value);
 
 	if (!state->answer.info.etag[0])
 		return call_fail(state, EIO, "the answer names no ETag");
-	if (kind != CHECKSUM_NONE && kind == state->client->checksum && state->payload.checksum[0] &&
-	    strcmp(value, state->payload.checksum) != 0)
-		return call_fail(state, EIO, "the store received other data than was sent: its checksum differs");
 	call->info = state->answer.info;
 	call->info.size = state->payload.body.len;
+	if (ours != CHECKSUM_NONE) {
+		checksum_base64(ours, state->sent_sum, sent);
+		if (theirs == ours && strcmp(value, sent) != 0)
+			return call_fail(state, EBADMSG, "the store received other data than was sent");
+		snprintf(call->info.checksum, sizeof(call->info.checksum), "%s:%s", checksum_name(ours), sent);
+	}
 	counter_add(COUNTER_bytes_up, call->info.size);
 	return 0;
 }
@@ -286,6 +311,26 @@ static int check_deleted(struct call_state *state, const struct xml_result *resu
 	return 0;
 }
 
+/* The parts' checksums combined, where all are known; then the answer's has to be the same. */
+static int check_assembled(struct call_state *state, const char *answered)
+{
+	const struct s3_call *call = state->call;
+	enum checksum kind = state->client->checksum;
+	char text[96], value[CHECKSUM_TEXT_MAX];
+	uint64_t sum = 0, part;
+
+	for (size_t i = 0; i < call->part_count; i++) {
+		if (!call->parts[i].len || checksum_parse(kind, call->parts[i].checksum, &part) < 0)
+			return 0;
+		sum = checksum_combine(kind, sum, part, call->parts[i].len);
+	}
+	checksum_base64(kind, sum, value);
+	snprintf(text, sizeof(text), "%s:%s", checksum_name(kind), value);
+	if (strncmp(text, answered, strlen(checksum_name(kind)) + 1) != 0 || strchr(answered, '-'))
+		return 0;
+	return strcmp(text, answered) == 0 ? 0 : call_fail(state, EIO, "the store assembled other data than was sent");
+}
+
 static int check_result(struct call_state *state)
 {
 	struct s3_call *call = state->call;
@@ -305,9 +350,12 @@ static int check_result(struct call_state *state)
 	if (!result.etag[0])
 		return call_fail(state, EIO, "the answer names no ETag");
 	call->info = state->answer.info;
+	call->info.content_type[0] = '\0';
 	memcpy(call->info.etag, result.etag, sizeof(call->info.etag));
 	memcpy(call->info.checksum, result.checksum, sizeof(call->info.checksum));
 	call->info.mtime_ns = result.mtime_ns;
+	if (call->op == S3_COMPLETE_MULTIPART_UPLOAD && state->client->checksum != CHECKSUM_NONE)
+		return check_assembled(state, result.checksum);
 	return 0;
 }
 
@@ -347,7 +395,7 @@ static void succeeded(struct call_state *state)
 	if (r == 0) {
 		note_etag_style(state);
 		call_finish(state, 0);
-	} else if (r == -EIO && !state->delivered) {
+	} else if (r == -EBADMSG && !state->delivered) {
 		retry(state, ERRORS_TRANSIENT, EIO, RETRY_COST);
 	} else {
 		call_finish(state, r == -EBADMSG ? -EIO : r);

@@ -68,15 +68,9 @@ static int complete_xml(const struct s3_call *call, struct buf *to)
 	buf_puts(to, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
 	for (size_t i = 0; i < call->part_count; i++) {
 		const struct s3_part *part = &call->parts[i];
-		const char *sum = strchr(part->checksum, ':');
 		buf_printf(to, "<Part><PartNumber>%u</PartNumber><ETag>", part->number);
 		xml_escape(to, part->etag);
 		buf_puts(to, "</ETag>");
-		if (sum) {
-			int n = (int)(sum - part->checksum);
-			buf_printf(to, "<Checksum%.*s>%s</Checksum%.*s>", n, part->checksum, sum + 1, n,
-				   part->checksum);
-		}
 		buf_puts(to, "</Part>");
 	}
 	buf_puts(to, "</CompleteMultipartUpload>");
@@ -136,7 +130,7 @@ int payload_prepare(const struct s3_client *client, const struct s3_call *call, 
 		ret->body = call->body;
 	if (r < 0)
 		return r;
-	if ((flags & OP_UP) && client->checksum != CHECKSUM_NONE) {
+	if (call->op == S3_PUT_OBJECT && client->checksum != CHECKSUM_NONE) {
 		r = checksum_of_body(client->checksum, &ret->body, &sum);
 		if (r < 0)
 			return err_set(err, -r, "reading what is to be uploaded: %s", strerror(-r));

@@ -259,6 +259,11 @@ static void headers_of_range(const struct request_ask *ask, struct request *requ
 	snprintf(request->note, sizeof(request->note), "%s ", range);
 }
 
+/*
+ * Multipart uploads are made without a checksum algorithm: the store then computes one of the whole object from its
+ * data, which is compared with what was sent when the upload is completed. With an algorithm, versitygw answers
+ * UploadPartCopy of a range with the checksum of the whole source, and stores a wrong one for the new object.
+ */
 static void headers_of_checksum(const struct request_ask *ask, struct request *request)
 {
 	enum checksum kind = ask->client->checksum;
@@ -270,11 +275,7 @@ static void headers_of_checksum(const struct request_ask *ask, struct request *r
 		return;
 	if (ask->op == S3_GET_OBJECT || ask->op == S3_HEAD_OBJECT)
 		header(request, "x-amz-checksum-mode", "ENABLED");
-	if (ask->op == S3_CREATE_MULTIPART_UPLOAD) {
-		header(request, "x-amz-checksum-algorithm", name);
-		header(request, "x-amz-checksum-type", "FULL_OBJECT");
-	}
-	if (!(ops[ask->op].flags & OP_UP))
+	if (ask->op != S3_PUT_OBJECT)
 		return;
 	for (size_t i = strlen(lower); *name; name++)
 		lower[i++] = (char)(*name | 0x20);

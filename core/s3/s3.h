@@ -14,7 +14,7 @@
  * Errors: negative errno by errors.def, and a sentence in call->err that names operation, object, status, code and
  * request id. -ENOENT not found; -EACCES denied; -ESTALE a condition failed where the base had changed (412 on If-Match);
  * -EEXIST 412 on If-None-Match; -ECANCELED after s3_cancel(); -ETIMEDOUT the deadline; -EIO after retries; -EFBIG;
- * -ENAMETOOLONG; -EDQUOT; -ERANGE 416, with info.size known where the server said it.
+ * -ENAMETOOLONG; -EDQUOT; -ERANGE 416, with info.size, UINT64_MAX where the server did not say it.
  */
 #ifndef S3SHIM_S3_S3_H
 #define S3SHIM_S3_S3_H
@@ -136,7 +136,8 @@ const char *s3_op_name(enum s3_op op);
 struct s3_part {
 	unsigned number; /* from 1 */
 	char etag[S3_ETAG_MAX];
-	char checksum[96];
+	char checksum[96]; /* as UploadPart's info.checksum said; "": not known */
+	uint64_t len; /* 0: not known. With all lengths and checksums known, the whole is compared */
 };
 
 struct s3_call {

@@ -92,7 +92,8 @@ static int list_close(void *arg, const char *parent, const char *name, char *tex
 
 	if (in_entry(parent))
 		return list_field(list, parent, name, text);
-	if (in_entry(name))
+	/* ListMultipartUploads names its bucket by the element that is an entry in ListBuckets */
+	if (in_entry(name) && (strcmp(name, "Bucket") != 0 || strcmp(parent, "Buckets") == 0))
 		return end_entry(list, strcmp(name, "CommonPrefixes") == 0);
 	if (strcmp(name, "IsTruncated") == 0)
 		list->truncated = strcmp(text, "true") == 0;

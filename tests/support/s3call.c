@@ -325,6 +325,7 @@ static void upload_parts(const char *key, uint64_t size, uint64_t part, const st
 		}
 		parts[i].number = (unsigned)i + 1;
 		memcpy(parts[i].etag, calls[i].info.etag, sizeof(parts[i].etag));
+		parts[i].len = calls[i].op == S3_UPLOAD_PART ? calls[i].body.len : 0;
 		memcpy(parts[i].checksum, calls[i].info.checksum, sizeof(parts[i].checksum));
 	}
 	if (status < 0)
