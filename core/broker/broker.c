@@ -180,6 +180,7 @@ int broker_new(const struct config *config, struct broker **ret, struct err *err
 
 	if (!b)
 		return err_set(err, ENOMEM, "out of memory");
+	pthread_mutex_init(&b->held_lock, NULL);
 	b->uid = geteuid();
 	b->started_ns = now_ns();
 	b->staging = (struct staging)STAGING_INIT;
@@ -214,6 +215,7 @@ struct broker *broker_free(struct broker *b)
 	if (b->arena)
 		arena_free(b->arena);
 	staging_close(&b->staging);
+	pthread_mutex_destroy(&b->held_lock);
 	free(b);
 	return NULL;
 }

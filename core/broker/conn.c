@@ -58,22 +58,51 @@ struct conn *conn_free(struct conn *c)
 void conn_hold(struct conn *c, struct description *d)
 {
 	files_ref(d);
+	pthread_mutex_lock(&c->broker->held_lock);
+	d->holder = c;
 	d->held_next = c->held;
 	c->held = d;
+	pthread_mutex_unlock(&c->broker->held_lock);
 }
 
 /* The list is left before the lock: behind offset_leave() held_next is the next owner's. */
-int conn_release(struct conn *c, struct description *d)
+int conn_release(struct broker *b, struct description *d)
 {
-	for (struct description **p = &c->held; *p; p = &(*p)->held_next) {
-		if (*p != d)
-			continue;
+	struct conn *c;
+
+	pthread_mutex_lock(&b->held_lock);
+	c = d->holder;
+	if (c) {
+		struct description **p = &c->held;
+		while (*p != d)
+			p = &(*p)->held_next;
 		*p = d->held_next;
+		d->holder = NULL;
 		(void)offset_leave(&d->offset, &c->waiter);
-		files_put(d);
-		return 0;
 	}
-	return -EPERM;
+	pthread_mutex_unlock(&b->held_lock);
+	if (!c)
+		return -EPERM;
+	files_put(d);
+	return 0;
+}
+
+/* What a connection still owns when it ends. */
+static void release_all(struct conn *c)
+{
+	struct description *d;
+
+	for (;;) {
+		pthread_mutex_lock(&c->broker->held_lock);
+		d = c->held;
+		if (d)
+			files_ref(d);
+		pthread_mutex_unlock(&c->broker->held_lock);
+		if (!d)
+			return;
+		(void)conn_release(c->broker, d);
+		files_put(d);
+	}
 }
 
 static int serve_one(struct conn *c)
@@ -111,8 +140,7 @@ static void *conn_main(void *arg)
 		log_warn("broker", "process %ld broke the protocol, cutting it off", (long)c->peer.pid);
 	else if (r < 0 && r != -ECONNRESET && r != -EPIPE)
 		log_info("broker", "connection of process %ld: %s", (long)c->peer.pid, strerror(-r));
-	while (c->held)
-		(void)conn_release(c, c->held);
+	release_all(c);
 	(void)shutdown(c->fd,
 		       SHUT_RDWR); /* the peer learns it now; the number is free only when the thread was joined */
 	server_ended(c->broker->server, c);

@@ -17,7 +17,7 @@ struct conn {
 	struct peer peer;
 	bool greeted, control;
 	struct offset_waiter waiter;
-	struct description *held; /* whose offset lock it owns, each with a reference */
+	struct description *held; /* whose offset lock it owns, each with a reference; under broker->held_lock */
 
 	int fd;               /* owned */
 	unsigned char *reply; /* WIRE_REPLY_MAX bytes */
@@ -36,8 +36,11 @@ int conn_start(struct conn *c);
 /** conn_hang_up() - its thread ends after the request that it is at. Any thread, before conn_free(). */
 void conn_hang_up(struct conn *c);
 
-/** conn_hold(), conn_release() - the list of offset locks that it owns. conn_release(): 0, or -EPERM. */
+/**
+ * conn_hold() - @c has taken the offset lock of @d. conn_release() - leave it, on whichever connection of the session
+ * that is said: a program's threads use any of its connections for any call. Return: 0; -EPERM if nobody has it.
+ */
 void conn_hold(struct conn *c, struct description *d);
-int conn_release(struct conn *c, struct description *d);
+int conn_release(struct broker *b, struct description *d);
 
 #endif

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <uthash.h>
 
+struct conn;
 struct files;
 
 struct description {
@@ -25,7 +26,8 @@ struct description {
 	char *path;                 /* absolute, as it was opened; a rename leaves it behind */
 
 	struct offset_lock offset;
-	struct description *held_next; /* of the connection that owns the offset lock */
+	struct conn *holder; /* the connection that owns the offset lock; under broker->held_lock, as what follows */
+	struct description *held_next; /* of the same owner */
 
 	/* the table's own */
 	struct files *files;

@@ -148,7 +148,7 @@ int on_offset(struct exchange *x, const struct wire_offset_req *q, struct wire_o
 	if (q->op & ~(uint32_t)WIRE_LOCK)
 		return -EINVAL;
 	if (!(q->op & WIRE_LOCK))
-		return conn_release(x->conn, d);
+		return conn_release(x->broker, d);
 	r = offset_take(&d->offset, &x->conn->waiter);
 	if (r == 0)
 		conn_hold(x->conn, d);

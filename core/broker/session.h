@@ -2,13 +2,14 @@
  * session.h - struct broker as the modules of this layer see it. Not for others: they have broker.h.
  *
  * Made by broker_new(), constant afterwards but for what its members guard themselves. Locks: server's, files', an
- * offset lock; none is held while another is taken or a volume is called.
+ * offset lock; but for held_lock none is held while another is taken, and none while a volume is called.
  */
 #ifndef S3SHIM_BROKER_SESSION_H
 #define S3SHIM_BROKER_SESSION_H
 
 #include "broker/staging.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,6 +25,7 @@ struct broker {
 	struct volume **volumes; /* by index of the mount point */
 	size_t volume_count;
 	struct files *files;
+	pthread_mutex_t held_lock; /* who has which offset lock: conn.c; before an offset lock's own mutex */
 	struct server *server;
 };
 

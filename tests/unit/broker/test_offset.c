@@ -87,12 +87,17 @@ Test(offset, others_wait_in_order)
 	close(c);
 }
 
-Test(offset, not_to_be_left_by_another)
+Test(offset, left_on_another_connection)
 {
 	int b = client_greeted(&session);
 
 	cr_assert_eq(call_offset(conn, WIRE_LOCK), 0);
-	cr_assert_eq(call_offset(b, 0), -EPERM);
+	ask(b);
+	cr_assert(is_waiting(b));
+	cr_assert_eq(call_offset(conn, 0), 0);
+	cr_assert_eq(told(b), 0);
+	cr_assert_eq(call_offset(conn, 0), 0);
+	cr_assert_eq(call_offset(b, WIRE_LOCK), 0);
 	close(b);
 }
 
