@@ -127,7 +127,7 @@ static void on_headers(struct s3_call *call, void *arg)
 	o->progress_ns = object_now_ns();
 	if (o->state == OBJECT_OPENING) {
 		f->end = min_u64(f->end, call->info.size);
-		f->setup = object_ready_locked(o, &call->info, false, &o->open_err);
+		f->setup = object_ready_locked(o, &call->info, OBJECT_READ, &o->open_err);
 		if (f->setup == 0 && o->charge_fills && store_charge(o->store, f->end) < 0)
 			f->setup = err_set(&o->open_err, ENOSPC, "no memory is left for open objects");
 		if (f->setup == 0) {
@@ -445,7 +445,7 @@ static int open_empty(struct object *o, struct err *err)
 	if (r == 0 && call->info.size)
 		r = err_set(err, ESTALE, NAME_FMT " changes while it is being opened", NAME_ARG(o->name));
 	else if (r == 0)
-		r = object_ready_locked(o, &call->info, false, err);
+		r = object_ready_locked(o, &call->info, OBJECT_READ, err);
 	else if (err)
 		*err = call->err;
 	pthread_mutex_unlock(&o->lock);
@@ -484,7 +484,7 @@ int fill_first(struct object *o, struct err *err)
 	if (o->state != OBJECT_OPEN)
 		r = o->open_status;
 	if (r == 0 && o->state == OBJECT_OPENING && o->base.etag[0])
-		r = object_ready_locked(o, &o->base, false, err);
+		r = object_ready_locked(o, &o->base, OBJECT_READ, err);
 	else if (o->state == OBJECT_OPENING && (r == 0 || (r == -ERANGE && o->base.size == 0)))
 		r = 2;
 	else if (r < 0 && o->open_err.errnum && err)
@@ -496,7 +496,7 @@ int fill_first(struct object *o, struct err *err)
 void fill_reap(struct object_store *s)
 {
 	pthread_mutex_lock(&s->lock);
-	while (!s->stop || s->ended) {
+	while (!s->reaper_stop || s->ended) {
 		struct fill *f = s->ended;
 
 		if (!f) {

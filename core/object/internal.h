@@ -39,7 +39,7 @@ void name_unref(struct name *n);
 
 enum object_state { OBJECT_OPENING, OBJECT_OPEN, OBJECT_FAILED };
 
-enum object_job { JOB_COMMIT = 1, JOB_IDLE = 2, JOB_FORCE = 4 /* commit as it is, writers or not */ };
+enum object_job { JOB_COMMIT = 1, JOB_IDLE = 2, JOB_FORCE = 4 /* commit as it is, writers or not */, JOB_STREAM = 8 };
 
 struct fill;   /* fill.c: one GET under way */
 struct waiter; /* fill.c: somebody waits for a range */
@@ -79,6 +79,7 @@ struct object {
 	struct present present; /* of base */
 	uint64_t base_end;      /* bytes from here on are not the base's: the lowest size that a truncate reached */
 	uint64_t gap_block, gap_end; /* of this block only what lies before gap_end is missing; see commit.c */
+	uint32_t gap_crc; /* of what lies behind gap_end in that block */
 	unsigned epoch;              /* counts changes of name and base */
 	bool publishing; /* a request that replaces the base is on its way: a fill that gets ESTALE is not lost yet */
 
@@ -119,7 +120,7 @@ struct object_store {
 	uint64_t next_id;
 	uint64_t memory_used;
 	unsigned uploading;
-	bool stop;
+	bool stop, reaper_stop;
 	struct failure *failures;
 	struct fill *ended;   /* calls to be waited for and freed */
 	struct style *styles; /* by client: how it takes conditions, upload.c */
@@ -134,11 +135,17 @@ uint64_t object_now_ns(void);
 /* object.c */
 void object_slot_update_locked(struct object *o);
 /** object_ready_locked() - what is there is now @info (NULL: nothing): file, map and slot are made. */
-int object_ready_locked(struct object *o, const struct s3_info *info, bool writable, struct err *err);
+int object_ready_locked(struct object *o, const struct s3_info *info, enum object_intent intent, struct err *err);
 int object_wait_locked(struct object *o, uint64_t since_ns); /* 0; -ETIMEDOUT without progress */
 void object_wait_commit_locked(struct object *o);
 int object_journal_locked(struct object *o, const char *reason, struct err *err);
 int object_make_writable_locked(struct object *o, struct err *err); /* name and journal, before the first writer */
+
+void object_settle(struct object *o);         /* cancel what is on its way to it, and wait */
+void object_free_all(struct object_store *s); /* whatever references are left; no other thread runs */
+
+/* upload.c */
+void upload_styles_free(struct object_store *s);
 
 /* store.c */
 int store_charge(struct object_store *s, uint64_t bytes); /* -ENOSPC */
@@ -146,9 +153,7 @@ void store_discharge(struct object_store *s, uint64_t bytes);
 void store_queue(struct object *o, unsigned jobs);
 void store_failed(struct object *o, const char *sentence);
 void store_succeeded(struct object *o);
-bool object_try_ref(struct object *o);                    /* false if it is being freed */
-int store_start(struct object_store *s, struct err *err); /* its threads */
-void store_stop(struct object_store *s);
+bool object_try_ref(struct object *o); /* false if it is being freed */
 const struct watch_ops *store_watch_ops(struct object *o, struct watch_ops *ops);
 
 /* fill.c */
@@ -178,9 +183,13 @@ struct object_range object_window_locked(struct object *o, uint64_t off);
 int commit_locked(struct object *o, bool quiet_only, struct err *err);
 
 /* stream.c */
-/** stream_tick() - has a new file grown by another part? Then send it. On the ticker's thread, without locks. */
-void stream_tick(struct object *o);
-/** stream_drop_locked() - what was sent ahead is of no use any more. The lock is let go meanwhile. */
+struct upload;
+bool stream_wanted(struct object *o); /* has a new file grown by another part? Cheap */
+void stream_run(struct object *o);    /* send such parts, on a worker, until there are none or a commit begins */
+void stream_wait(struct object *o);   /* without locks, with `committing` set: until stream_run() has returned */
+/** stream_take() - the commit's: the upload that was begun, and with which metadata. Return: false if there is none. */
+bool stream_take(struct object *o, struct upload *ret, struct s3_meta *ret_meta);
+/** stream_drop_locked() - what was sent is of no use any more. The lock is let go meanwhile. */
 void stream_drop_locked(struct object *o);
 
 #endif

@@ -72,8 +72,11 @@ void name_unref(struct name *n)
 static void free_object(struct object *o)
 {
 	/* What failed to be uploaded stays for recovery; what was never handed out holds nothing of a program's. */
-	bool keep = o->failed && o->dirty && o->writable && !o->forgotten;
+	bool keep = o->failed && o->dirty && !o->forgotten;
 
+	pthread_mutex_lock(&o->lock);
+	stream_drop_locked(o);
+	pthread_mutex_unlock(&o->lock);
 	watch_remove(o->watched);
 	arena_slot_free(o->store->config.arena, o->slot);
 	stage_deinit(&o->stage, keep);
@@ -94,16 +97,28 @@ struct object *object_ref(struct object *o)
 	return o;
 }
 
-bool object_try_ref(struct object *o)
+void object_settle(struct object *o)
 {
-	bool alive;
+	pthread_mutex_lock(&o->lock);
+	fill_drop_locked(o, 0);
+	pthread_mutex_unlock(&o->lock);
+	fill_kick_dropped(o);
+	pthread_mutex_lock(&o->lock);
+	while (o->fills)
+		pthread_cond_wait(&o->cond, &o->lock);
+	pthread_mutex_unlock(&o->lock);
+}
 
-	pthread_mutex_lock(&o->store->lock);
-	alive = o->refs > 0;
-	if (alive)
-		o->refs++;
-	pthread_mutex_unlock(&o->store->lock);
-	return alive;
+void object_free_all(struct object_store *s)
+{
+	while (s->all) {
+		struct object *o = s->all;
+
+		if (o->in_table)
+			HASH_DEL(s->table, o);
+		DL_DELETE2(s->all, o, all_prev, all_next);
+		free_object(o);
+	}
 }
 
 static bool owes_commit(struct object *o)
@@ -275,15 +290,15 @@ static int make_stage_locked(struct object *o, uint64_t size, bool writable, str
 	return stage_file(&o->stage, dir, o->id, writable, err);
 }
 
-int object_ready_locked(struct object *o, const struct s3_info *info, bool writable, struct err *err)
+int object_ready_locked(struct object *o, const struct s3_info *info, enum object_intent intent, struct err *err)
 {
-	uint64_t size = info ? info->size : 0;
+	uint64_t size = info && intent != OBJECT_TRUNCATE ? info->size : 0;
 	struct watch_ops ops;
 	int fd, r;
 
 	if (size > OBJECT_SIZE_MAX)
 		return err_set(err, EFBIG, NAME_FMT ": larger than any S3 object", NAME_ARG(o->name));
-	r = make_stage_locked(o, size, writable, err);
+	r = make_stage_locked(o, size, intent != OBJECT_READ, err);
 	if (r == 0)
 		r = watch_add(o->store->config.watch, o->stage.ro, store_watch_ops(o, &ops), &o->watched, err);
 	if (r < 0)
@@ -301,7 +316,8 @@ int object_ready_locked(struct object *o, const struct s3_info *info, bool writa
 		if (info != &o->base)
 			o->base = *info;
 		o->has_base = true;
-		(void)stage_set_mtime(&o->stage, o->watched, info->mtime_ns);
+		if (intent != OBJECT_TRUNCATE)
+			(void)stage_set_mtime(&o->stage, o->watched, info->mtime_ns);
 	}
 	o->base_end = size;
 	o->slot = arena_slot_new(o->store->config.arena);
@@ -337,18 +353,12 @@ int object_make_writable_locked(struct object *o, struct err *err)
 /* The first opener's part: ask the server, or believe the caller. */
 static int make(struct object *o, enum object_intent intent, const struct s3_info *base, struct err *err)
 {
-	struct s3_info empty;
 	int r;
 
 	if (intent == OBJECT_READ && !base)
 		return fill_first(o, err);
-	if (base && intent == OBJECT_TRUNCATE) {
-		empty = *base;
-		empty.size = 0;
-		base = &empty;
-	}
 	pthread_mutex_lock(&o->lock);
-	r = object_ready_locked(o, base, intent != OBJECT_READ, err);
+	r = object_ready_locked(o, base, intent, err);
 	if (r == 0 && intent != OBJECT_READ)
 		r = object_make_writable_locked(o, err);
 	if (r == 0 && (intent == OBJECT_TRUNCATE || (intent == OBJECT_WRITE && !base)))

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct recover_entry {
@@ -17,6 +18,8 @@ struct recover_entry {
 	const char *reason; /* why it is here: the upload's error, or "the broker ended before the upload" */
 	uint64_t size;
 	int64_t mtime_ns;
+	bool partial; /* holes in the data are bytes of the base that were never fetched: it cannot be uploaded by
+			 itself */
 };
 
 /**
