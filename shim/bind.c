@@ -1,12 +1,12 @@
 /*
- * The objects behind ours in load order are listed once, in the constructor or by the first hook that runs before it, so
- * that no later lookup enters the loader: its lock may be held by a thread that fork left behind, and a wrapper library
- * that calls back from its own constructor finds a finished list (fakechroot's issue 57: a lookup that finds a wrapper
- * which calls the hook again for ever; wrappers of that kind, libattr's, carry hidden versions, which are taken last).
- * Two threads that list at once write the same values to the same places.
+ * The objects behind ours in load order are listed once, in the constructor or by the first hook that runs before it,
+ * so that no later lookup enters the loader: its lock may be held by a thread that fork left behind, and a wrapper
+ * library that calls back from its own constructor finds a finished list (fakechroot's issue 57: a lookup that finds a
+ * wrapper which calls the hook again for ever; wrappers of that kind, libattr's, carry hidden versions, which are taken
+ * last). Two threads that list at once write the same values to the same places.
  *
- * A lookup takes the first object that defines the symbol with its default version; where none does, the first that has a
- * hidden one: libc's own compatibility names, __xstat since glibc 2.33, exist so only. musl has no 64-bit names since
+ * A lookup takes the first object that defines the symbol with its default version; where none does, the first that has
+ * a hidden one: libc's own compatibility names, __xstat since glibc 2.33, exist so only. musl has no 64-bit names since
  * 1.2.4 and no fortified ones: those are the plain functions, whose arguments are the same or fewer.
  */
 #include "shim/shim.h"
@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define OBJECTS_MAX 1024
-#define HIDDEN	    0x8000
+#define HIDDEN      0x8000
 
 #ifndef STT_GNU_IFUNC
 #define STT_GNU_IFUNC 10
@@ -163,8 +163,7 @@ static int list_one(struct dl_phdr_info *info, size_t size, void *arg)
 	for (int i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC && l->count < OBJECTS_MAX) {
 			objects[l->count].base = info->dlpi_addr;
-			objects[l->count++].dyn =
-			    (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+			objects[l->count++].dyn = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
 		}
 	return 0;
 }
@@ -221,7 +220,7 @@ static bool symbols_of(const struct object *o, struct symbols *ret)
 	return true;
 }
 
-static const ElfW(Sym) *matches(const struct symbols *s, uint32_t i, const char *name, bool hidden)
+static const ElfW(Sym) * matches(const struct symbols *s, uint32_t i, const char *name, bool hidden)
 {
 	const ElfW(Sym) *sym = &s->sym[i];
 	unsigned type = sym->st_info & 15, binding = sym->st_info >> 4;
@@ -235,7 +234,7 @@ static const ElfW(Sym) *matches(const struct symbols *s, uint32_t i, const char 
 	return strcmp(s->str + sym->st_name, name) == 0 ? sym : NULL;
 }
 
-static const ElfW(Sym) *by_gnu_hash(const struct symbols *s, const char *name, bool hidden)
+static const ElfW(Sym) * by_gnu_hash(const struct symbols *s, const char *name, bool hidden)
 {
 	uint32_t nbuckets = s->gnu[0], first = s->gnu[1], words = s->gnu[2], shift = s->gnu[3], h = 5381;
 	const ElfW(Addr) *bloom = (const ElfW(Addr) *)(const void *)(s->gnu + 4);
@@ -259,7 +258,7 @@ static const ElfW(Sym) *by_gnu_hash(const struct symbols *s, const char *name, b
 	return NULL;
 }
 
-static const ElfW(Sym) *by_sysv_hash(const struct symbols *s, const char *name, bool hidden)
+static const ElfW(Sym) * by_sysv_hash(const struct symbols *s, const char *name, bool hidden)
 {
 	uint32_t nbuckets = s->sysv[0], h = 0;
 	const uint32_t *buckets = s->sysv + 2, *chain = buckets + nbuckets;

@@ -1,9 +1,9 @@
 /*
- * New processes and their ends. A forked child finds out by itself (fork_check()); what is done here is only what has to be
- * done before: a connection for the child; and after: the parent's descriptions are shared from now on.
+ * New processes and their ends. A forked child finds out by itself (fork_check()); what is done here is only what has
+ * to be done before: a connection for the child; and after: the parent's descriptions are shared from now on.
  *
- * exit() is libc's: handlers of atexit still write, coreutils close stdout in one; the destructor comes after them. What
- * ends a process without running destructors closes routed writers here.
+ * exit() is libc's: handlers of atexit still write, coreutils close stdout in one; the destructor comes after them.
+ * What ends a process without running destructors closes routed writers here.
  */
 #include "shim/cwd.h"
 #include "shim/fdtab.h"

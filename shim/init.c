@@ -1,7 +1,7 @@
 /*
- * The constructor does what is better done before there are threads: the objects behind ours are listed, mount points and
- * the state that exec left are read. Hooks that ran before have done it by themselves. Where nothing is routed, that is
- * all: no memory, no descriptor, no message.
+ * The constructor does what is better done before there are threads: the objects behind ours are listed, mount points
+ * and the state that exec left are read. Hooks that ran before have done it by themselves. Where nothing is routed,
+ * that is all: no memory, no descriptor, no message.
  */
 #include "shim/fdtab.h"
 #include "shim/route.h"
@@ -28,7 +28,8 @@ static int any(int fd, struct desc *d, void *arg)
 	return 1;
 }
 
-/* After the handlers of atexit, before libc's own last flush: what streams hold must be in the files before they are closed. */
+/* After the handlers of atexit, before libc's own last flush: what streams hold must be in the files before they are
+ * closed. */
 __attribute__((destructor)) static void shim_end(void)
 {
 	if (!route_active() || !fdtab_each(any, NULL))

@@ -3,19 +3,19 @@
  * handler that interrupts a call finds that one busy and takes another. Where none is free:
  *
  *   - one that this very thread holds, from a frame that is gone (siglongjmp), is taken back;
- *   - whoever holds one fetches a further one over it (LINK) before giving it back, which needs no socket() and no path,
- *     so a thread that waits does so a moment first, and connects by itself only then;
+ *   - whoever holds one fetches a further one over it (LINK) before giving it back, which needs no socket() and no
+ * path, so a thread that waits does so a moment first, and connects by itself only then;
  *   - from the second thread on, who takes the last free one fetches the next before use.
  *
  * Fork. A word in a MADV_WIPEONFORK page is 0 in a child. The child closes its copies of the pool, and goes on with the
  * spare that its own thread fetched before fork(): a spare belongs to a thread, known by an address in its thread-local
- * storage, which the child's one thread has inherited; the parent closes its copy when fork returns. A vfork child shares
- * this memory, but not the descriptors: it uses its thread's spare alone, or one that it connected itself, which the
- * parent forgets without closing.
+ * storage, which the child's one thread has inherited; the parent closes its copy when fork returns. A vfork child
+ * shares this memory, but not the descriptors: it uses its thread's spare alone, or one that it connected itself, which
+ * the parent forgets without closing.
  *
- * A lost broker. What is known of files belongs to one session; a connection to another broker is refused, except in bare
- * mode, where a call by path may join a new one. Then every description so far is orphaned: its file is 0, its slot one
- * that never promises anything.
+ * A lost broker. What is known of files belongs to one session; a connection to another broker is refused, except in
+ * bare mode, where a call by path may join a new one. Then every description so far is orphaned: its file is 0, its
+ * slot one that never promises anything.
  */
 #include "shim/link.h"
 #include "shim/env.h"
@@ -31,36 +31,41 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define POOL	       16
-#define SPARES	       8
-#define POSTED_MAX     32
-#define STARTS	       5
-#define FRAME_SLACK    512
-#define RETRY_NS       50000000
-#define PATIENCE_NS    5000000 /* for a connection over LINK, before connecting */
-#define SOCKET_BYTES   108 /* sun_path */
-#define LOST_SLOT      (WIRE_NO_SLOT - 1)
-#define MADV_WIPE      18 /* MADV_WIPEONFORK, Linux 4.14 */
+#define POOL         16
+#define SPARES       8
+#define POSTED_MAX   32
+#define STARTS       5
+#define FRAME_SLACK  512
+#define RETRY_NS     50000000
+#define PATIENCE_NS  5000000 /* for a connection over LINK, before connecting */
+#define SOCKET_BYTES 108     /* sun_path */
+#define LOST_SLOT    (WIRE_NO_SLOT - 1)
+#define MADV_WIPE    18 /* MADV_WIPEONFORK, Linux 4.14 */
 
 enum mode { MODE_UNKNOWN, MODE_NONE, MODE_MANAGED, MODE_BARE };
 
 struct spare {
 	const void *_Atomic thread; /* whose it is; NULL: the entry is free */
-	bool foreign; /* its descriptor is the vfork child's alone */
+	bool foreign;               /* its descriptor is the vfork child's alone */
 	struct conn conn;
 };
 
 _Atomic uint32_t lock_generation;
 
-#define NO_CONN	 { .fd = -1 }
-#define NO_SPARE { .conn = NO_CONN }
+#define NO_CONN \
+	{ \
+		.fd = -1 \
+	}
+#define NO_SPARE \
+	{ \
+		.conn = NO_CONN \
+	}
 static struct conn pool[POOL] = { NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN,
 				  NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN };
-static struct spare spares[SPARES] = { NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE,
-				       NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE };
+static struct spare spares[SPARES] = { NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE };
 static _Alignas(8) char pool_out[POOL][WIRE_REQUEST_MAX], spares_out[SPARES][WIRE_REQUEST_MAX];
-static _Atomic uint32_t active; /* this process has, or had, a connection */
-static _Atomic int lowest = INT32_MAX; /* of our descriptors' numbers, ever */
+static _Atomic uint32_t active;                   /* this process has, or had, a connection */
+static _Atomic int lowest = INT32_MAX;            /* of our descriptors' numbers, ever */
 static _Atomic uint32_t returns, waiters, wanted; /* a futex; who sleeps on it; somebody found none free */
 static const void *_Atomic first_thread;
 static _Atomic uint32_t many; /* a second thread has called */
@@ -72,7 +77,7 @@ static struct {
 } config;
 
 static struct {
-	struct lock lock; /* joining; reading needs none */
+	struct lock lock;    /* joining; reading needs none */
 	_Atomic uint64_t id; /* 0: none yet */
 	struct wire_slot *_Atomic arena;
 	_Atomic uint64_t slots;
@@ -236,8 +241,7 @@ static int session_join(const struct wire_hello_rep *rep, int arena_fd, bool may
 		if (known && (!may_join || config.mode != MODE_BARE)) {
 			rc = -EIO;
 		} else {
-			map = arena_fd < 0 ? 0 :
-					     SYS(mmap, NULL, rep->arena_bytes, PROT_READ, MAP_SHARED, arena_fd, 0);
+			map = arena_fd < 0 ? 0 : SYS(mmap, NULL, rep->arena_bytes, PROT_READ, MAP_SHARED, arena_fd, 0);
 			if (map < 0) {
 				rc = (int)map;
 			} else {
@@ -345,7 +349,8 @@ static bool claim(struct conn *c)
 	if (!atomic_compare_exchange_strong_explicit(&c->busy, &free, 1, memory_order_acquire, memory_order_relaxed))
 		return false;
 	c->owner = this_thread();
-	c->out = c >= pool && c < pool + POOL ? pool_out[c - pool] : spares_out[container_of(c, struct spare, conn) - spares];
+	c->out = c >= pool && c < pool + POOL ? pool_out[c - pool]
+					      : spares_out[container_of(c, struct spare, conn) - spares];
 	c->frame = (uintptr_t)__builtin_frame_address(0) - FRAME_SLACK;
 	return true;
 }
@@ -388,7 +393,8 @@ static struct conn *take_free(void)
 	return NULL;
 }
 
-/* A connection of this thread whose frame is gone: below the stack's top as it is now, or on a signal stack that was left. */
+/* A connection of this thread whose frame is gone: below the stack's top as it is now, or on a signal stack that was
+ * left. */
 static struct conn *take_back(void)
 {
 	stack_t alt = { 0 };

@@ -1,7 +1,7 @@
 /*
- * A frame is sent and taken with signals blocked, so that no handler can leave half of one behind; between the two the wait
- * is a ppoll with the caller's mask. A handler that jumps out of the wait (siglongjmp, asynchronous cancellation) leaves
- * a reply behind, which the next exchange throws away by its id, together with a descriptor that came with it.
+ * A frame is sent and taken with signals blocked, so that no handler can leave half of one behind; between the two the
+ * wait is a ppoll with the caller's mask. A handler that jumps out of the wait (siglongjmp, asynchronous cancellation)
+ * leaves a reply behind, which the next exchange throws away by its id, together with a descriptor that came with it.
  *
  * The header is read by itself: a descriptor travels with the first byte of its frame, and a read that went on into the
  * next frame could take the next one's.
@@ -18,7 +18,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-/* Connections are kept in the last of so many numbers: larger ones would make the kernel's table of descriptors large. */
+/* Connections are kept in the last of so many numbers: larger ones would make the kernel's table of descriptors large.
+ */
 #define NUMBERS 1024
 #define HIGHEST 64
 
@@ -150,8 +151,9 @@ static bool take_header(int fd, struct wire_header *h, int *ret_fd)
 		char room[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = { h, sizeof(*h) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-			    .msg_controllen = sizeof(control) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	long got = SYS(recvmsg, fd, &m, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c;
 
@@ -194,8 +196,8 @@ static bool take_body(int fd, enum wire_type type, size_t size, void *rep, struc
 }
 
 /* One frame. *ret_done: it was the answer to @id, *ret_status is its status. false: the connection is lost. */
-static bool take_frame(struct conn *c, uint32_t id, enum wire_type type, void *rep, struct link_extra *x, bool *ret_done,
-		       int *ret_status)
+static bool take_frame(struct conn *c, uint32_t id, enum wire_type type, void *rep, struct link_extra *x,
+		       bool *ret_done, int *ret_status)
 {
 	struct wire_header h;
 	bool mine, ok;
@@ -205,8 +207,7 @@ static bool take_frame(struct conn *c, uint32_t id, enum wire_type type, void *r
 		return false;
 	mine = h.id == id;
 	if (mine && h.status >= 0 && fd != -EMFILE)
-		ok = h.type == type && (!h.has_fd || fd >= 0) &&
-		     take_body(c->fd, type, h.size - sizeof(h), rep, x);
+		ok = h.type == type && (!h.has_fd || fd >= 0) && take_body(c->fd, type, h.size - sizeof(h), rep, x);
 	else
 		ok = skip(c->fd, h.size - sizeof(h));
 	if (ok && mine && h.status >= 0 && x && fd >= -1)

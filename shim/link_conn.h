@@ -14,22 +14,22 @@
 #include <stdint.h>
 
 struct conn {
-	_Atomic uint32_t busy; /* somebody has it to himself */
-	_Atomic int fd; /* -1: not connected */
-	uint64_t dev, ino; /* of the socket: a number that was closed and reused is not ours any more */
+	_Atomic uint32_t busy;     /* somebody has it to himself */
+	_Atomic int fd;            /* -1: not connected */
+	uint64_t dev, ino;         /* of the socket: a number that was closed and reused is not ours any more */
 	const void *_Atomic owner; /* the thread that has it: an address of its own */
-	_Atomic uintptr_t frame; /* where on its stack it was taken */
-	_Atomic uint32_t epoch; /* changes when it is taken from a frame that was jumped out of */
-	uint32_t id; /* of the last request */
-	uint32_t posted; /* replies that nobody waited for */
-	char *out; /* WIRE_REQUEST_MAX bytes, 8-aligned */
+	_Atomic uintptr_t frame;   /* where on its stack it was taken */
+	_Atomic uint32_t epoch;    /* changes when it is taken from a frame that was jumped out of */
+	uint32_t id;               /* of the last request */
+	uint32_t posted;           /* replies that nobody waited for */
+	char *out;                 /* WIRE_REQUEST_MAX bytes, 8-aligned */
 };
 
 /** How an exchange ended. */
 enum conn_end {
 	CONN_ANSWERED, /* *ret_status is the broker's */
-	CONN_UNSENT, /* lost before the request was out: it can be repeated elsewhere */
-	CONN_LOST, /* lost with the request on its way */
+	CONN_UNSENT,   /* lost before the request was out: it can be repeated elsewhere */
+	CONN_LOST,     /* lost with the request on its way */
 };
 
 /** conn_connect() - a connected socket at @path. Return: a high descriptor, close-on-exec; -errno. */

@@ -1,10 +1,10 @@
 /*
- * A free list for each power of two. A block has 16 bytes before it that name its class; small ones are cut off a chunk of
- * 256 KiB, large ones are mapped one by one. Nothing goes back to the kernel.
+ * A free list for each power of two. A block has 16 bytes before it that name its class; small ones are cut off a chunk
+ * of 256 KiB, large ones are mapped one by one. Nothing goes back to the kernel.
  *
- * A process may be forked between any two stores of another thread that holds the lock, and the child goes on with what it
- * finds (the lock is free there: lock.h). Every state in between is sound or loses a block: a list's head changes by one
- * store, and the chunk's rest is taken before the block is used.
+ * A process may be forked between any two stores of another thread that holds the lock, and the child goes on with what
+ * it finds (the lock is free there: lock.h). Every state in between is sound or loses a block: a list's head changes by
+ * one store, and the chunk's rest is taken before the block is used.
  */
 #include "shim/mem.h"
 #include "shim/lock.h"
@@ -13,9 +13,9 @@
 #include <sys/mman.h>
 
 #define SMALLEST    32
-#define CLASSES	    14 /* 32 bytes to 256 KiB, the header included */
-#define CUT_CLASSES 9 /* up to 8 KiB are cut from chunks */
-#define CHUNK	    KIB(256)
+#define CLASSES     14 /* 32 bytes to 256 KiB, the header included */
+#define CUT_CLASSES 9  /* up to 8 KiB are cut from chunks */
+#define CHUNK       KIB(256)
 
 struct block {
 	uint32_t class;

@@ -1,8 +1,8 @@
 /*
  * The daemon is cloned without an exit signal, with memory of its own (CLONE_VFORK alone, so that an address space of
- * gigabytes is at least not copied twice by faults of both), and so that nothing of libc runs in the child: the arguments
- * and the environment are built before. What the daemon inherits it closes itself, all but the pipe; its signal
- * dispositions and mask are reset here, because exec keeps ignored and blocked ones.
+ * gigabytes is at least not copied twice by faults of both), and so that nothing of libc runs in the child: the
+ * arguments and the environment are built before. What the daemon inherits it closes itself, all but the pipe; its
+ * signal dispositions and mask are reset here, because exec keeps ignored and blocked ones.
  */
 #include "shim/spawn.h"
 #include "base/wire.h"
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 
 #define READY_MS 10000
-#define SIGNALS	 64
+#define SIGNALS  64
 
 /* Text with a bound: `full` once something did not fit. */
 struct text {
@@ -119,8 +119,8 @@ static int own_folder(const char *socket)
 /* s3shimd beside the library, or where an installation has it relative to lib/ or lib/<triplet>/. */
 static int find_daemon(char *buf, size_t size)
 {
-	static const char *const places[] = { "s3shimd",	  "../bin/s3shimd",	"../sbin/s3shimd",
-					      "../../bin/s3shimd", "../../sbin/s3shimd" };
+	static const char *const places[] = { "s3shimd", "../bin/s3shimd", "../sbin/s3shimd", "../../bin/s3shimd",
+					      "../../sbin/s3shimd" };
 	const char *lib = bind_library_path();
 	size_t dir = strlen(lib);
 

@@ -9,13 +9,14 @@
 
 #include <stddef.h>
 
-/** spawn_socket_path() - $XDG_RUNTIME_DIR/s3shim or /tmp/s3shim-<uid>, then bare-<hash>.sock. Return: 0; -ENAMETOOLONG. */
+/** spawn_socket_path() - $XDG_RUNTIME_DIR/s3shim or /tmp/s3shim-<uid>, then bare-<hash>.sock. Return: 0; -ENAMETOOLONG.
+ */
 int spawn_socket_path(char *buf, size_t size);
 
 /**
  * spawn_broker() - start `s3shimd --bare @socket --ready-fd N`, found beside the library, and wait until it answers
- * Its parent never sees it: no exit signal, nothing for wait(). Two that start at once are told apart by the daemon's lock.
- * Return: 0; -errno: the folder is not ours, there is no program, or it was not ready in 10 s.
+ * Its parent never sees it: no exit signal, nothing for wait(). Two that start at once are told apart by the daemon's
+ * lock. Return: 0; -errno: the folder is not ours, there is no program, or it was not ready in 10 s.
  */
 int spawn_broker(const char *socket);
 

@@ -1,6 +1,6 @@
 /*
- * Loading happens once, asked for by the modules that keep what is loaded, which call back into themselves on the way: the
- * thread that loads passes through, others wait for it.
+ * Loading happens once, asked for by the modules that keep what is loaded, which call back into themselves on the way:
+ * the thread that loads passes through, others wait for it.
  *
  * What the environment must have is copied at load, because programs overwrite the memory of the environment they were
  * started with (setproctitle), and clear or replace environ.
@@ -23,12 +23,12 @@
 #define STATE_MAX  98304 /* the kernel takes 128 KiB in one string */
 #define KEPT_MAX   32
 #define KEPT_BYTES 8192
-#define PRELOAD	   "LD_PRELOAD="
-#define OURS	   "libs3shim.so"
-#define SETTING	   "S3SHIM_"
+#define PRELOAD    "LD_PRELOAD="
+#define OURS       "libs3shim.so"
+#define SETTING    "S3SHIM_"
 
 static struct {
-	_Atomic uint32_t ready; /* 0 not yet, 1 under way, 2 done */
+	_Atomic uint32_t ready;     /* 0 not yet, 1 under way, 2 done */
 	const void *_Atomic loader; /* the thread */
 	size_t count, used;
 	const char *entry[KEPT_MAX]; /* S3SHIM_NAME=value, but for the state */
@@ -312,15 +312,16 @@ static const char *find_name(char *const *envp, const char *entry)
 /* The array, and strings of our own behind it. */
 struct block {
 	size_t size;
-	bool mapped; /* too large for mem_alloc() */
+	bool mapped;        /* too large for mem_alloc() */
 	struct block *next; /* of those that a vfork child leaves to its parent */
 	char *entry[];
 };
 
 static __thread struct block *left_behind;
 
-static struct block *block_new(size_t size)
+static struct block *block_new(size_t bytes)
 {
+	size_t size = bytes + sizeof(struct block);
 	struct block *b = mem_alloc(size);
 	bool mapped = false;
 	long p;
@@ -349,6 +350,19 @@ static void block_free(struct block *b)
 		mem_free(b);
 }
 
+void *state_block(size_t bytes)
+{
+	struct block *b = block_new(bytes);
+
+	return b ? b->entry : NULL;
+}
+
+void state_block_free(void *block)
+{
+	if (block && !vfork_child())
+		block_free(container_of(block, struct block, entry));
+}
+
 void state_vfork_done(void)
 {
 	struct block *b;
@@ -361,14 +375,14 @@ void state_vfork_done(void)
 
 void state_environ_free(char *const *environ_made, char *const *envp)
 {
-	if (environ_made != envp && !vfork_child())
-		block_free(container_of(environ_made, struct block, entry));
+	if (environ_made != envp)
+		state_block_free((void *)(uintptr_t)environ_made);
 }
 
 /* What an environment lacks. */
 struct plan {
-	size_t count; /* of @envp */
-	bool state_stale; /* it has a state that is to go */
+	size_t count;      /* of @envp */
+	bool state_stale;  /* it has a state that is to go */
 	const char *state; /* to be added, or NULL */
 	size_t state_size;
 	const char *preload; /* its LD_PRELOAD entry */
@@ -438,7 +452,7 @@ static char *const *build(const struct plan *p, char *const *envp)
 	size_t slots = p->count + p->missing_count + 3, n = 0;
 	size_t preload_size = p->preload ? strlen(p->preload) : sizeof(PRELOAD) - 1;
 	size_t library_size = strlen(bind_library_path()) + 1;
-	struct block *b = block_new(sizeof(*b) + slots * sizeof(char *) + p->state_size + preload_size + library_size + 1);
+	struct block *b = block_new(slots * sizeof(char *) + p->state_size + preload_size + library_size + 1);
 	char *at;
 
 	if (!b)

@@ -31,15 +31,20 @@ struct state_change {
 long state_format_with(char *buf, size_t size, const struct state_change *change);
 
 /**
- * state_environ() - the environment for an exec: @envp with LD_PRELOAD (ours appended if it lost it), every S3SHIM_ setting
- * that we started with added again, S3SHIM_STATE as it is now. NULL envp is an empty one.
- * Return: the array; @envp itself if nothing needs to be changed, or if there is no memory.
+ * state_environ() - the environment for an exec: @envp with LD_PRELOAD (ours appended if it lost it), every S3SHIM_
+ * setting that we started with added again, S3SHIM_STATE as it is now. NULL envp is an empty one. Return: the array;
+ * @envp itself if nothing needs to be changed, or if there is no memory.
  */
 char *const *state_environ(char *const *envp);
 char *const *state_environ_with(char *const *envp, const struct state_change *change);
 
 /** state_environ_free() - the exec failed, or the child has it: @environ_made is state_environ(@envp)'s. */
 void state_environ_free(char *const *environ_made, char *const *envp);
+
+/** state_block() - memory for an exec: any size, freed by the parent where a vfork child leaves it. NULL if there is
+ * none. */
+void *state_block(size_t bytes);
+void state_block_free(void *block);
 
 /** state_vfork_done() - the parent resumes: what the child made for its exec is freed. */
 void state_vfork_done(void);
