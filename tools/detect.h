@@ -5,7 +5,7 @@
  * header and its file's privileges (execve(2), ld.so(8) "Secure-execution mode"). What fails at exec by itself, a
  * missing interpreter for one, is DETECT_OK here: exec says it best.
  *
- * No allocation, no stdio, no libc but memcpy, memcmp and strlen: files are reached through struct detect_ops, since in
+ * No allocation, no stdio, no libc but the string functions: files are reached through struct detect_ops, since in
  * the shim libc's names are hooks. Some 10 KiB of stack. Threads: any.
  */
 #ifndef S3SHIM_TOOLS_DETECT_H

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MOUNTS_MAX  256
+#define MOUNTS_MAX  MOUNT_COUNT_MAX
 #define HELP_INDENT 28
 #define HELP_WIDTH  80
 

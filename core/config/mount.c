@@ -264,6 +264,8 @@ int mount_add(struct config *config, struct mount_config *m, const char *where, 
 	for (size_t i = 0; i < config->mount_count; i++)
 		if (strcmp(config->mounts[i].mount, m->mount) == 0)
 			return err_set(err, EINVAL, "%s: mount point '%s' is given twice", where, m->mount);
+	if (config->mount_count == MOUNT_COUNT_MAX)
+		return err_set(err, EINVAL, "%s: more than %d mounts", where, MOUNT_COUNT_MAX);
 	grown = reallocarray(config->mounts, config->mount_count + 1, sizeof(*grown));
 	if (!grown)
 		return err_set(err, ENOMEM, "%s: out of memory", where);

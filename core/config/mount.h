@@ -10,7 +10,8 @@
 #include "config/config.h"
 #include "config/option.h"
 
-#define MOUNT_DEFAULT "/s3"
+#define MOUNT_DEFAULT   "/s3"
+#define MOUNT_COUNT_MAX 64 /* what the shim has room for */
 
 /** mount_point() - normalise: absolute, no empty and no `.` parts. -EINVAL: relative, "/", `..`, a ':'. */
 int mount_point(const char *text, const char *where, char **ret, struct err *err);
@@ -39,7 +40,8 @@ int mount_expand(const char *path, const char *user, const char *where, char **r
  */
 int mount_fill(struct mount_config *m, const struct setting *own, const struct setting *session, struct err *err);
 
-/** mount_add() - append to @config, which owns @m's strings from now on. -EINVAL: the mount point is there already. */
+/** mount_add() - append to @config, which owns @m's strings from now on. -EINVAL: the mount point is there already, too
+ * many. */
 int mount_add(struct config *config, struct mount_config *m, const char *where, struct err *err);
 
 void mount_deinit(struct mount_config *m); /* wipes */
