@@ -1,29 +1,28 @@
-/* access(2) and its kin. */
+/* access, faccessat, euidaccess. */
 #include "probe.h"
-
-#include <sys/statvfs.h>
 
 int main(int argc, char **argv)
 {
-	struct statvfs v;
+	int dir;
 
-	enter(argc, argv);
-	put("f", "x");
-	mkdir("d", 0755);
-	say("exists", access("f", F_OK));
-	say("readable", access("f", R_OK));
-	say("writable", access("f", W_OK));
-	say("executable", access("f", X_OK));
-	say("folder searchable", access("d", X_OK | R_OK | W_OK));
-	say("missing", access("missing", F_OK));
-	say("below a file", access("f/x", F_OK));
-	say("faccessat", faccessat(open(".", O_RDONLY), "f", R_OK, 0));
-	say("eaccess", eaccess("f", R_OK));
-	say("bad mode", access("f", 99));
-	say("statvfs", statvfs("f", &v));
-	printf("names to 255: %d\n", v.f_namemax >= 255);
-	say("fstatvfs", fstatvfs(open("f", O_RDONLY), &v));
-	say("statvfs missing", statvfs("missing", &v));
-	say("pathconf", pathconf("f", _PC_NAME_MAX));
+	probe_begin(argc, argv);
+	make("f", "x");
+	say("mkdir", mkdir(at("d"), 0755));
+	say("F_OK", access(at("f"), F_OK));
+	say("R_OK", access(at("f"), R_OK));
+	say("W_OK", access(at("f"), W_OK));
+	say("X_OK", access(at("f"), X_OK));
+	say("folder RWX", access(at("d"), R_OK | W_OK | X_OK));
+	say("missing", access(at("none"), F_OK));
+	say("below file", access(at("f/x"), F_OK));
+	say("file/", access(at("f/"), F_OK));
+	say("bad mode", access(at("f"), 64));
+	say("mount", access(at(""), R_OK | X_OK));
+	dir = open(at(""), O_RDONLY | O_DIRECTORY);
+	say("faccessat", faccessat(dir, "f", R_OK, 0));
+	say("faccessat eaccess", faccessat(dir, "f", R_OK, AT_EACCESS));
+	say("faccessat missing", faccessat(dir, "none", F_OK, 0));
+	say("faccessat bad fd", faccessat(999, "f", F_OK, 0));
+	close(dir);
 	return 0;
 }

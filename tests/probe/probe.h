@@ -1,15 +1,17 @@
-/**
- * probe.h - what every probe shares. A probe is a tiny program that takes an empty folder, makes one family of calls in
- * it and prints each result; run natively and on a mount, with glibc and with musl, its output must be the same. So
- * nothing is printed that differs by nature: no inode, device, time or address.
+/*
+ * probe.h - the few words of a probe: a tiny program that makes one family of calls in the folder argv[1] and prints
+ * what came of each, "call: result" or "call: ERRNO". It prints nothing that may differ between two folders (inode
+ * numbers, times, paths), so its output natively and on a mount must be equal. It links nothing of ours and needs no
+ * shim.
  */
-#ifndef S3SHIM_TESTS_PROBE_H
-#define S3SHIM_TESTS_PROBE_H
+#ifndef S3SHIM_PROBE_H
+#define S3SHIM_PROBE_H
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,144 +20,113 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *errno_name(int e)
+static const char *probe_dir;
+
+static inline const char *errname(int e)
 {
 	static const struct {
-		int value;
+		int e;
 		const char *name;
 	} names[] = {
-		{ EPERM, "EPERM" },
-		{ ENOENT, "ENOENT" },
-		{ EBADF, "EBADF" },
-		{ EACCES, "EACCES" },
-		{ EEXIST, "EEXIST" },
-		{ EXDEV, "EXDEV" },
-		{ ENOTDIR, "ENOTDIR" },
-		{ EISDIR, "EISDIR" },
-		{ EINVAL, "EINVAL" },
-		{ EFBIG, "EFBIG" },
-		{ EROFS, "EROFS" },
-		{ ENOTEMPTY, "ENOTEMPTY" },
-		{ ELOOP, "ELOOP" },
-		{ ERANGE, "ERANGE" },
-		{ ENOSPC, "ENOSPC" },
-		{ ESPIPE, "ESPIPE" },
-		{ ENXIO, "ENXIO" },
-		{ ENODEV, "ENODEV" },
-		{ ENAMETOOLONG, "ENAMETOOLONG" },
-		{ EBUSY, "EBUSY" },
-		{ EIO, "EIO" },
-		{ EFAULT, "EFAULT" },
-		{ EOPNOTSUPP, "EOPNOTSUPP" },
-		{ ENOSYS, "ENOSYS" },
-		{ ESTALE, "ESTALE" },
-		{ ETXTBSY, "ETXTBSY" },
-		{ ENOTTY, "ENOTTY" },
+#define E(x) { x, #x }
+		E(EPERM),   E(ENOENT),    E(EINTR),        E(EIO),       E(ENXIO), E(EBADF),  E(EAGAIN),  E(ENOMEM),
+		E(EACCES),  E(EFAULT),    E(EBUSY),        E(EEXIST),    E(EXDEV), E(ENODEV), E(ENOTDIR), E(EISDIR),
+		E(EINVAL),  E(EMFILE),    E(ENOTTY),       E(ETXTBSY),   E(EFBIG), E(ENOSPC), E(ESPIPE),  E(EROFS),
+		E(EPIPE),   E(ERANGE),    E(ENAMETOOLONG), E(ENOTEMPTY), E(ELOOP), E(ENOSYS), E(ESTALE),  E(ENODATA),
+		E(ENOEXEC), E(EOVERFLOW), E(EOPNOTSUPP),   E(ECHILD),
+#undef E
 	};
-	static char number[16];
-
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].value == e)
+		if (names[i].e == e)
 			return names[i].name;
-	snprintf(number, sizeof(number), "%d", e);
-	return number;
+	return "E?";
 }
 
-/** say() - "what: value", with the errno's name where the value is negative. Returns the value. */
-static long say(const char *what, long value)
+/* Print a call's result, or its errno's name if it is negative; returns the result. */
+static inline long say(const char *what, long result)
 {
-	if (value < 0)
-		printf("%s: %ld %s\n", what, value, errno_name(errno));
+	int e = errno;
+
+	if (result < 0)
+		printf("%s: %s\n", what, errname(e));
 	else
-		printf("%s: %ld\n", what, value);
-	fflush(stdout);
-	return value;
+		printf("%s: %ld\n", what, result);
+	return result;
 }
 
-/** ok() - "what: ok" or the errno: for calls whose positive value is arbitrary (descriptors). Returns the value. */
-static int ok(const char *what, int value)
+/* The same for calls whose good result is nobody's business: descriptors, pointers. */
+static inline int say_ok(const char *what, long result)
 {
-	if (value < 0)
-		printf("%s: %s\n", what, errno_name(errno));
+	int e = errno;
+
+	printf("%s: %s\n", what, result < 0 ? errname(e) : "ok");
+	return (int)result;
+}
+
+/* dir/name, in one of eight buffers of the thread that are used in turn. */
+static inline const char *at(const char *name)
+{
+	static __thread char buf[8][PATH_MAX + 512];
+	static __thread unsigned next;
+	char *p = buf[next++ % 8];
+
+	snprintf(p, sizeof(buf[0]), "%s%s%s", probe_dir, *name ? "/" : "", name);
+	return p;
+}
+
+/* A file with this content; ends the probe if that fails. */
+static inline void make(const char *name, const char *content)
+{
+	int fd = open(at(name), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	size_t len = strlen(content);
+
+	if (fd < 0 || write(fd, content, len) != (ssize_t)len || close(fd) < 0) {
+		printf("make %s: %s\n", name, errname(errno));
+		exit(1);
+	}
+}
+
+/* What a file holds, by a fresh open. */
+static inline void show(const char *name)
+{
+	char buf[256];
+	int fd = open(at(name), O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
+
+	if (n < 0)
+		printf("%s holds: %s\n", name, errname(errno));
 	else
-		printf("%s: ok\n", what);
-	fflush(stdout);
-	return value;
+		printf("%s holds %zd: ", name, n);
+	for (ssize_t i = 0; i < n; i++)
+		printf(buf[i] >= ' ' && buf[i] <= '~' ? "%c" : "\\%03o", (unsigned char)buf[i]);
+	if (n >= 0)
+		putchar('\n');
+	if (fd >= 0)
+		close(fd);
 }
 
-/** enter() - be in the folder that was given. */
-static inline void enter(int argc, char **argv)
+/* A child's end, as text. */
+static inline void say_child(const char *what, pid_t pid)
 {
-	if (argc != 2 || chdir(argv[1]) < 0) {
+	int status = 0;
+
+	fflush(stdout);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		printf("%s: %s\n", what, errname(errno));
+	else if (WIFSIGNALED(status))
+		printf("%s: signal %d\n", what, WTERMSIG(status));
+	else
+		printf("%s: status %d\n", what, WEXITSTATUS(status));
+}
+
+static inline void probe_begin(int argc, char **argv)
+{
+	if (argc < 2) {
 		fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
 		exit(2);
 	}
-}
-
-/** put() - make a file with this text. */
-static inline void put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || close(fd) < 0)
-		printf("put %s: %s\n", path, errno_name(errno));
-}
-
-/** show() - print what is in a file. */
-static inline void show(const char *path)
-{
-	char text[256];
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n < 0) {
-		printf("%s: %s\n", path, errno_name(errno));
-	} else {
-		text[n] = '\0';
-		printf("%s: '%s'\n", path, text);
-	}
-	if (fd >= 0)
-		close(fd);
-	fflush(stdout);
-}
-
-/** size_of() - print a file's size and kind by stat. */
-static inline void size_of(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		printf("stat %s: %s\n", path, errno_name(errno));
-	else
-		printf("stat %s: %s %ld\n", path,
-		       S_ISDIR(st.st_mode)   ? "folder"
-		       : S_ISREG(st.st_mode) ? "file"
-					     : "other",
-		       S_ISREG(st.st_mode) ? (long)st.st_size : 0L);
-	fflush(stdout);
-}
-
-/** fill() - @n bytes that tell their offset. */
-static inline void fill(unsigned char *buf, size_t n, size_t from)
-{
-	for (size_t i = 0; i < n; i++)
-		buf[i] = (unsigned char)((from + i) * 131 + (from + i) / 251);
-}
-
-static inline unsigned long checksum(const unsigned char *buf, size_t n)
-{
-	unsigned long sum = 5381;
-
-	for (size_t i = 0; i < n; i++)
-		sum = sum * 33 + buf[i];
-	return sum & 0xffffffff;
-}
-
-/* Not every probe uses every word of this header. */
-static inline void probe_unused(void)
-{
-	(void)say;
-	(void)ok;
+	probe_dir = argv[1];
+	umask(022);
 }
 
 #endif

@@ -1,88 +1,107 @@
-/* stdio: every mode, reopening, seeking, appending, and what is in the file afterwards. */
+/* stdio: modes, positions, pushback, reopening, formatted reading. */
 #include "probe.h"
+
+static FILE *say_file(const char *what, FILE *f)
+{
+	say_ok(what, f ? 0 : -1);
+	return f;
+}
+
+static void slurp(const char *what, FILE *f)
+{
+	char buf[200];
+	size_t n = fread(buf, 1, sizeof(buf), f);
+
+	printf("%s: %zu %.*s eof %d err %d\n", what, n, (int)n, buf, feof(f) != 0, ferror(f) != 0);
+}
 
 int main(int argc, char **argv)
 {
-	char line[256];
-	FILE *f, *g;
-	size_t n;
-	int c;
+	char line[64], *grown = NULL;
+	size_t room = 0;
+	int number = 0;
+	FILE *f;
 
-	enter(argc, argv);
-	ok("r missing", fopen("missing", "r") ? 0 : -1);
-	f = fopen("f", "w");
-	ok("w", f ? 0 : -1);
-	say("fprintf", fprintf(f, "line %d\n", 1));
-	say("fputs", fputs("line 2\nline 3\n", f) >= 0);
+	probe_begin(argc, argv);
+	say_file("r missing", fopen(at("none"), "r"));
+	say_file("bad mode", fopen(at("f"), "q"));
+	f = say_file("w", fopen(at("f"), "w"));
+	say("fprintf", fprintf(f, "line %d\nline two\n%s", 1, "42 rest\n"));
+	say("fputs", fputs("last", f) < 0 ? -1 : 0);
+	say("read from w", fgetc(f) == EOF ? 0 : 1);
+	say("fclose", fclose(f));
+	f = say_file("r", fopen(at("f"), "r"));
+	printf("fgets: %s", fgets(line, sizeof(line), f));
 	say("ftell", ftell(f));
+	say("fgetc", fgetc(f));
+	say("ungetc", ungetc('X', f));
+	say("ftell", ftell(f));
+	say("getline", getline(&grown, &room, f));
+	printf("got %s", grown);
+	say("fscanf", fscanf(f, "%d", &number));
+	say("number", number);
+	slurp("rest", f);
+	rewind(f);
+	say("fseek end", fseek(f, -4, SEEK_END));
+	slurp("tail", f);
+	say("fseek bad", fseek(f, -1, SEEK_SET));
+	say("write to r", fputs("x", f) == EOF ? 0 : 1);
+	say("fclose", fclose(f));
+	f = say_file("r+", fopen(at("f"), "r+"));
+	say("fputs", fputs("LINE", f) < 0 ? -1 : 0);
+	say("fflush", fflush(f));
+	slurp("after", f);
+	say("fclose", fclose(f));
+	f = say_file("a", fopen(at("f"), "a"));
+	fputs("+appended", f);
+	say("fclose", fclose(f));
+	f = say_file("a+", fopen(at("f"), "a+"));
+	say("fseek", fseek(f, 0, SEEK_SET));
+	printf("fgets: %s", fgets(line, sizeof(line), f));
+	say("fseek", fseek(f, 0, SEEK_CUR));
+	fputs("+more", f);
 	say("fclose", fclose(f));
 	show("f");
-	f = fopen("f", "r");
-	while (fgets(line, sizeof(line), f))
-		printf("got %s", line);
-	say("feof", feof(f) != 0);
+	say_file("wx existing", fopen(at("f"), "wx"));
+	f = say_file("w+", fopen(at("g"), "w+"));
+	fputs("both ways", f);
 	rewind(f);
-	c = getc(f);
-	printf("getc '%c'\n", c);
-	ungetc('L', f);
-	say("fread", (long)fread(line, 1, 6, f));
-	printf("'%.6s'\n", line);
-	say("fseek", fseek(f, -7, SEEK_END));
-	printf("'%s'\n", fgets(line, sizeof(line), f) ? line : "nothing");
-	printf("fputc to r: %d\n", fputc('x', f)); /* errno differs between libcs */
-	clearerr(f);
-	say("fileno", fileno(f) > 2);
-	fclose(f);
-	f = fopen("f", "a");
-	fprintf(f, "line 4\n");
-	fclose(f);
-	f = fopen("f", "a+");
-	rewind(f);
-	printf("a+ reads '%s'\n", fgets(line, sizeof(line), f) ? line : "nothing");
-	fprintf(f, "line 5\n");
-	fclose(f);
-	show("f");
-	f = fopen("f", "r+");
-	fputs("LINE", f);
-	fseek(f, 0, SEEK_CUR);
-	printf("r+ reads '%s'\n", fgets(line, sizeof(line), f) ? line : "nothing");
-	fclose(f);
-	show("f");
-	f = fopen("f", "w+");
-	fputs("new", f);
-	rewind(f);
-	n = fread(line, 1, sizeof(line), f);
-	printf("w+ %zu\n", n);
-	fclose(f);
-	ok("wx on a file", fopen("f", "wx") ? 0 : -1);
-	ok("w a folder", (mkdir("d", 0755), fopen("d", "w")) ? 0 : -1);
-	f = fopen("f", "r");
-	g = freopen("g", "w", f);
-	ok("freopen", g ? 0 : -1);
-	fputs("reopened", g);
-	fclose(g);
-	show("g");
-	f = fdopen(open("h", O_WRONLY | O_CREAT, 0644), "w");
-	ok("fdopen", f ? 0 : -1);
-	fputs("by descriptor", f);
-	say("fflush", fflush(f));
-	size_of("h");
-	fclose(f);
-	f = fopen("big", "w");
-	setvbuf(f, NULL, _IOFBF, 1000);
-	for (int i = 0; i < 50000; i++)
-		fprintf(f, "%d\n", i);
-	fclose(f);
-	size_of("big");
-	f = fopen("big", "r");
-	for (n = 0; fgets(line, sizeof(line), f);)
-		n += (size_t)atoi(line);
-	printf("sum %zu\n", n);
-	fclose(f);
-	f = freopen("out", "w", stdout);
-	if (!f)
-		return 1;
-	printf("to a file");
+	slurp("w+", f);
+	f = say_file("freopen", freopen(at("f"), "r", f));
+	printf("fgets: %s", fgets(line, sizeof(line), f));
+	say("fclose", fclose(f));
+	int fd = open(at("g"), O_RDWR);
+	f = say_file("fdopen", fdopen(fd, "r+"));
+	say("fileno", fileno(f) == fd);
+	say("setvbuf", setvbuf(f, NULL, _IONBF, 0));
+	slurp("g", f);
+	say("fclose", fclose(f));
+	say("closed", fcntl(fd, F_GETFD));
 	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (!freopen(at("out"), "w", stdout))
+			_exit(1);
+		puts("to a file");
+		exit(0);
+	}
+	say_child("freopen stdout", pid);
+	show("out");
+	f = fopen(at("big"), "w");
+	for (int i = 0; i < 20000; i++)
+		fprintf(f, "%d\n", i);
+	say("big", ftell(f));
+	say("fclose", fclose(f));
+	long sum = 0, lines = 0;
+	f = fopen(at("big"), "rb");
+	while (getline(&grown, &room, f) > 0) {
+		sum += atol(grown);
+		lines++;
+	}
+	printf("lines %ld sum %ld\n", lines, sum);
+	say("fseeko", fseeko(f, 100000, SEEK_SET));
+	printf("fgets: %s", fgets(line, sizeof(line), f));
+	fclose(f);
+	free(grown);
 	return 0;
 }

@@ -1,62 +1,60 @@
-/* Threads that read and write the same files at once. */
+/* Threads that read one file by one descriptor, and write one each. */
 #include "probe.h"
 
 #include <pthread.h>
 
-#define SIZE    (1 << 20)
-#define THREADS 4
+#define THREADS 8
+#define BLOCK   4096
+#define BLOCKS  256
 
-static unsigned char data[SIZE];
-static int fd;
-static int wrong[THREADS];
+static int shared;
+static long wrong[THREADS], seen[THREADS];
 
 static void *reader(void *arg)
 {
 	long me = (long)arg;
-	unsigned char buf[5000];
-	unsigned seed = (unsigned)me + 1;
+	char buf[BLOCK], name[32];
+	int fd;
 
-	for (int i = 0; i < 300; i++) {
-		off_t off = (off_t)((seed = seed * 1664525 + 1013904223) >> 8) % (SIZE - (int)sizeof(buf));
-		ssize_t n = pread(fd, buf, sizeof(buf), off);
-		if (n != (ssize_t)sizeof(buf) || memcmp(buf, data + off, sizeof(buf)) != 0)
+	for (int i = 0; i < BLOCKS; i++) {
+		long block = (i * 37 + me * 11) % BLOCKS;
+		if (pread(shared, buf, BLOCK, block * BLOCK) != BLOCK || buf[0] != (char)block ||
+		    buf[BLOCK - 1] != (char)block)
 			wrong[me]++;
 	}
+	while (read(shared, buf, BLOCK) == BLOCK)
+		seen[me]++;
+	snprintf(name, sizeof(name), "t%ld", me);
+	fd = openat(AT_FDCWD, at(name), O_WRONLY | O_CREAT, 0644);
+	if (write(fd, name, strlen(name)) < 0 || close(fd) < 0)
+		wrong[me]++;
 	return NULL;
-}
-
-static void *writer(void *arg)
-{
-	long me = (long)arg;
-
-	for (size_t off = (size_t)me * (SIZE / THREADS); off < (size_t)(me + 1) * (SIZE / THREADS); off += 4096)
-		if (pwrite(fd, data + off, 4096, (off_t)off) != 4096)
-			wrong[me]++;
-	return NULL;
-}
-
-static void run(const char *what, void *(*work)(void *))
-{
-	pthread_t t[THREADS];
-
-	memset(wrong, 0, sizeof(wrong));
-	for (long i = 0; i < THREADS; i++)
-		pthread_create(&t[i], NULL, work, (void *)i);
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(t[i], NULL);
-	printf("%s: wrong %d %d %d %d\n", what, wrong[0], wrong[1], wrong[2], wrong[3]);
 }
 
 int main(int argc, char **argv)
 {
-	enter(argc, argv);
-	fill(data, SIZE, 0);
-	fd = open("f", O_RDWR | O_CREAT, 0644);
-	run("write", writer);
-	close(fd);
-	size_of("f");
-	fd = open("f", O_RDONLY);
-	run("read", reader);
-	close(fd);
+	pthread_t t[THREADS];
+	char buf[BLOCK];
+	long bad = 0, total = 0;
+
+	probe_begin(argc, argv);
+	shared = open(at("f"), O_RDWR | O_CREAT, 0644);
+	for (int i = 0; i < BLOCKS; i++) {
+		memset(buf, i, sizeof(buf));
+		if (write(shared, buf, sizeof(buf)) != BLOCK)
+			return 1;
+	}
+	close(shared);
+	shared = open(at("f"), O_RDONLY);
+	for (long i = 0; i < THREADS; i++)
+		pthread_create(&t[i], NULL, reader, (void *)i);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(t[i], NULL);
+		bad += wrong[i];
+		total += seen[i];
+	}
+	printf("wrong %ld, blocks read by the shared offset %ld\n", bad, total);
+	show("t0");
+	show("t7");
 	return 0;
 }

@@ -1,38 +1,52 @@
-/* truncate, ftruncate, fallocate: shorter, longer, of files that are open and that are not. */
+/* Sizes: truncate, ftruncate, O_TRUNC, growing and what then reads as zeros. */
 #include "probe.h"
+
+static void size(const char *name)
+{
+	struct stat st;
+
+	printf("size of %s: %ld\n", name, stat(at(name), &st) < 0 ? -1L : (long)st.st_size);
+}
 
 int main(int argc, char **argv)
 {
-	char buf[64];
+	struct stat st;
 	int fd;
 
-	enter(argc, argv);
-	put("f", "0123456789");
-	say("truncate shorter", truncate("f", 4));
+	probe_begin(argc, argv);
+	make("f", "0123456789");
+	say("truncate 4", truncate(at("f"), 4));
+	size("f");
 	show("f");
-	say("truncate longer", truncate("f", 8));
-	size_of("f");
-	fd = open("f", O_RDWR);
-	say("read", read(fd, buf, sizeof(buf)));
-	printf("zeros: %d\n", memcmp(buf, "0123\0\0\0\0", 8) == 0);
-	say("ftruncate shorter", ftruncate(fd, 2));
-	say("ftruncate longer", ftruncate(fd, 5));
-	say("pread", pread(fd, buf, sizeof(buf), 0));
-	printf("zeros: %d\n", memcmp(buf, "01\0\0\0", 5) == 0);
-	say("ftruncate negative", ftruncate(fd, -1));
+	say("truncate 8", truncate(at("f"), 8));
+	show("f");
+	say("truncate negative", truncate(at("f"), -1));
+	say("truncate missing", truncate(at("none"), 0));
+	say("truncate folder", truncate(at(""), 0));
+	say("truncate below a file", truncate(at("f/x"), 0));
+	fd = say_ok("open", open(at("f"), O_RDWR));
+	say("ftruncate 3", ftruncate(fd, 3));
+	fstat(fd, &st);
+	say("fstat size", st.st_size);
+	say("write at end", pwrite(fd, "zz", 2, 6));
+	say("ftruncate 12", ftruncate(fd, 12));
+	size("f");
+	say("truncate while open", truncate(at("f"), 2));
+	fstat(fd, &st);
+	say("fstat size", st.st_size);
+	say("close", close(fd));
+	show("f");
+	fd = open(at("f"), O_RDONLY);
+	say("ftruncate rdonly", ftruncate(fd, 0));
 	close(fd);
-	size_of("f");
-	say("truncate missing", truncate("missing", 0));
-	mkdir("d", 0755);
-	say("truncate a folder", truncate("d", 0));
-	fd = open("f", O_RDONLY);
-	say("ftruncate read-only", ftruncate(fd, 0));
-	close(fd);
-	fd = open("g", O_RDWR | O_CREAT, 0644);
-	say("posix_fallocate", posix_fallocate(fd, 0, 70000));
-	close(fd);
-	size_of("g");
-	say("truncate to nothing", truncate("f", 0));
-	size_of("f");
+	make("g", "some content");
+	fd = say_ok("O_TRUNC", open(at("g"), O_RDWR | O_TRUNC));
+	size("g");
+	say("write", write(fd, "new", 3));
+	say("ftruncate 0", ftruncate(fd, 0));
+	say("write", write(fd, "er", 2));
+	say("close", close(fd));
+	show("g");
+	say("ftruncate closed", ftruncate(fd, 0));
 	return 0;
 }

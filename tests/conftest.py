@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests/support"))
 from servers import Radosgw, Versitygw, die_with_parent  # noqa: E402
 

@@ -1,0 +1,51 @@
+/* Attributes that are kept: chmod, fchmod, umask, utimensat; link counts are not asked for. */
+#include "probe.h"
+
+static void mode(const char *what, const char *name)
+{
+	struct stat st;
+
+	if (stat(at(name), &st) < 0)
+		say(what, -1);
+	else
+		printf("%s: %o\n", what, st.st_mode);
+}
+
+int main(int argc, char **argv)
+{
+	struct timespec times[2] = { { 1000000000, 0 }, { 1200000000, 0 } };
+	struct stat st;
+	int fd;
+
+	probe_begin(argc, argv);
+	fd = open(at("f"), O_WRONLY | O_CREAT, 0640);
+	say("write", write(fd, "x", 1));
+	close(fd);
+	mode("created 0640", "f");
+	say("chmod", chmod(at("f"), 0755));
+	mode("chmod 0755", "f");
+	fd = open(at("f"), O_RDWR);
+	say("fchmod", fchmod(fd, 0600));
+	mode("fchmod 0600", "f");
+	close(fd);
+	mode("after close", "f");
+	umask(077);
+	fd = open(at("g"), O_WRONLY | O_CREAT, 0666);
+	close(fd);
+	mode("umask 077", "g");
+	say("mkdir", mkdir(at("d"), 0777));
+	mode("folder", "d");
+	say("chmod folder", chmod(at("d"), 0750));
+	mode("folder 0750", "d");
+	say("chmod missing", chmod(at("none"), 0600));
+	say("utimensat", utimensat(AT_FDCWD, at("f"), times, 0));
+	stat(at("f"), &st);
+	say("mtime", st.st_mtim.tv_sec);
+	fd = open(at("g"), O_WRONLY);
+	say("futimens", futimens(fd, times));
+	close(fd);
+	stat(at("g"), &st);
+	say("mtime", st.st_mtim.tv_sec);
+	say("utimensat missing", utimensat(AT_FDCWD, at("none"), times, 0));
+	return 0;
+}
