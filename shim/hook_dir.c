@@ -101,9 +101,10 @@ static long fetch(int fd, uint64_t pos, void *buf, size_t room, bool *ret_end)
 /* The record at @at, if a whole one is there. */
 static const struct wire_dirent *record(const char *batch, size_t used, size_t at)
 {
+	const size_t head = offsetof(struct wire_dirent, name); /* less than sizeof: the name begins in the padding */
 	const struct wire_dirent *e = (const void *)(batch + at);
 
-	if (used - at < sizeof(*e) || e->size < sizeof(*e) + e->name_len + 1u || e->size > used - at)
+	if (used - at < head || e->size < head + e->name_len + 1u || e->size > used - at)
 		return NULL;
 	return e;
 }
