@@ -1,6 +1,9 @@
 /* Attributes that are kept: chmod, fchmod, umask, utimensat; link counts are not asked for. */
 #include "probe.h"
 
+#include <sys/time.h>
+#include <utime.h>
+
 static void mode(const char *what, const char *name)
 {
 	struct stat st;
@@ -14,6 +17,8 @@ static void mode(const char *what, const char *name)
 int main(int argc, char **argv)
 {
 	struct timespec times[2] = { { 1000000000, 0 }, { 1200000000, 0 } };
+	struct timeval tv[2] = { { 1000000000, 0 }, { 1250000000, 0 } };
+	struct utimbuf ut = { 1000000000, 1300000000 };
 	struct stat st;
 	int fd;
 
@@ -46,6 +51,18 @@ int main(int argc, char **argv)
 	close(fd);
 	stat(at("g"), &st);
 	say("mtime", st.st_mtim.tv_sec);
+	say("utimes", utimes(at("g"), tv));
+	stat(at("g"), &st);
+	say("mtime", st.st_mtim.tv_sec);
+	say("utime", utime(at("g"), &ut));
+	stat(at("g"), &st);
+	say("mtime", st.st_mtim.tv_sec);
+	say("utimensat folder", utimensat(AT_FDCWD, at("d"), times, 0));
+	stat(at("d"), &st);
+	say("mtime", st.st_mtim.tv_sec);
+	say("fchmodat", fchmodat(AT_FDCWD, at("g"), 0640, 0));
+	mode("fchmodat 0640", "g");
+	say("chown to oneself", chown(at("g"), getuid(), getgid()));
 	say("utimensat missing", utimensat(AT_FDCWD, at("none"), times, 0));
 	return 0;
 }
