@@ -12,37 +12,22 @@
  * storage, which the child's one thread has inherited; the parent closes its copy when fork returns. A vfork child
  * shares this memory, but not the descriptors: it uses its thread's spare alone, or one that it connected itself, which
  * the parent forgets without closing.
- *
- * A lost broker. What is known of files belongs to one session; a connection to another broker is refused, except in
- * bare mode, where a call by path may join a new one. Then every description so far is orphaned: its file is 0, its
- * slot one that never promises anything.
  */
 #include "shim/link.h"
-#include "shim/env.h"
 #include "shim/fdtab.h"
 #include "shim/link_conn.h"
+#include "shim/link_session.h"
 #include "shim/lock.h"
 #include "shim/shim.h"
-#include "shim/spawn.h"
 #include "shim/vfork.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/mman.h>
 
-#define POOL         16
-#define SPARES       8
-#define POSTED_MAX   32
-#define STARTS       5
-#define FRAME_SLACK  512
-#define RETRY_NS     50000000
-#define PATIENCE_NS  5000000 /* for a connection over LINK, before connecting */
-#define SOCKET_BYTES 108     /* sun_path */
-#define LOST_SLOT    (WIRE_NO_SLOT - 1)
-#define MADV_WIPE    18 /* MADV_WIPEONFORK, Linux 4.14 */
-
-enum mode { MODE_UNKNOWN, MODE_NONE, MODE_MANAGED, MODE_BARE };
+#define POOL        16
+#define SPARES      8
+#define POSTED_MAX  32
+#define FRAME_SLACK 512
+#define PATIENCE_NS 5000000 /* for a connection over LINK, before connecting */
 
 struct spare {
 	const void *_Atomic thread; /* whose it is; NULL: the entry is free */
@@ -50,16 +35,10 @@ struct spare {
 	struct conn conn;
 };
 
-_Atomic uint32_t lock_generation;
-
-#define NO_CONN \
-	{ \
-		.fd = -1 \
-	}
-#define NO_SPARE \
-	{ \
-		.conn = NO_CONN \
-	}
+/* clang-format off */
+#define NO_CONN	 { .fd = -1 }
+#define NO_SPARE { .conn = NO_CONN }
+/* clang-format on */
 static struct conn pool[POOL] = { NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN,
 				  NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN };
 static struct spare spares[SPARES] = { NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE };
@@ -70,22 +49,6 @@ static _Atomic uint32_t returns, waiters, wanted; /* a futex; who sleeps on it; 
 static const void *_Atomic first_thread;
 static _Atomic uint32_t many; /* a second thread has called */
 
-static struct {
-	struct lock lock;
-	_Atomic uint32_t mode;
-	char socket[SOCKET_BYTES];
-} config;
-
-static struct {
-	struct lock lock;    /* joining; reading needs none */
-	_Atomic uint64_t id; /* 0: none yet */
-	struct wire_slot *_Atomic arena;
-	_Atomic uint64_t slots;
-} session;
-
-/* For descriptions whose broker is gone: nothing is present, no generation that was granted is the current one. */
-static const struct wire_slot lost_slot = { .gen = UINT64_MAX, .base_end = UINT64_MAX };
-
 static __thread char thread_mark;
 
 static const void *this_thread(void)
@@ -94,10 +57,6 @@ static const void *this_thread(void)
 }
 
 /* ---- fork ---- */
-
-static _Atomic uint32_t *_Atomic seen; /* the word: 0 in a process that is new, 1 seen, 2 being seen to */
-static _Atomic uint32_t seen_no_wipe;
-static _Atomic long seen_pid; /* where the kernel cannot wipe; else 0 */
 
 static struct spare *spare_mine(void)
 {
@@ -116,11 +75,10 @@ static void conn_reset(struct conn *c, int fd)
 }
 
 /* In a forked child: the parent's connections go, the spare stays. No lock is needed, there is one thread. */
-static void child_begin(void)
+void link_fork_child(void)
 {
 	struct spare *mine = spare_mine();
 
-	atomic_fetch_add(&lock_generation, 1);
 	for (int i = 0; i < POOL; i++) {
 		if (pool[i].fd >= 0)
 			conn_close(&pool[i]);
@@ -144,139 +102,6 @@ static void child_begin(void)
 	first_thread = NULL;
 }
 
-static void seen_init(void)
-{
-	_Atomic uint32_t *word = &seen_no_wipe, *none = NULL;
-	long page;
-
-	page = SYS(mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page > 0 && SYS(madvise, page, 4096, MADV_WIPE) == 0)
-		word = (_Atomic uint32_t *)page;
-	else
-		seen_pid = SYS(getpid);
-	*word = 1;
-	if (!atomic_compare_exchange_strong(&seen, &none, word) && page > 0)
-		(void)SYS(munmap, page, 4096);
-}
-
-void fork_check(void)
-{
-	_Atomic uint32_t *word = atomic_load_explicit(&seen, memory_order_acquire);
-	uint32_t v = 0;
-	lock_mask mask;
-
-	if (unlikely(!word)) {
-		seen_init();
-		return;
-	}
-	if (likely(atomic_load_explicit(word, memory_order_acquire) == 1)) {
-		if (likely(!seen_pid) || vfork_child() || seen_pid == SYS(getpid))
-			return;
-		seen_pid = SYS(getpid);
-		*word = 0;
-	}
-	mask = signals_block();
-	if (atomic_compare_exchange_strong(word, &v, 2)) {
-		child_begin();
-		atomic_store(word, 1);
-		fdtab_mark_shared();
-	} else {
-		while (atomic_load(word) == 2)
-			(void)SYS(sched_yield);
-	}
-	signals_restore(mask);
-}
-
-/* ---- where the broker is ---- */
-
-static void configure(void)
-{
-	const char *socket = env_get(WIRE_ENV_SOCKET), *mount = env_get("S3SHIM_MOUNT");
-	uint32_t mode = MODE_NONE;
-	lock_mask mask = lock_take(&config.lock);
-
-	if (config.mode == MODE_UNKNOWN) {
-		if (socket) {
-			if (strlen(socket) < sizeof(config.socket)) {
-				memcpy(config.socket, socket, strlen(socket) + 1);
-				mode = MODE_MANAGED;
-			}
-		} else if (env_get("S3SHIM_BUCKET") || (mount && strchr(mount, '='))) {
-			if (spawn_socket_path(config.socket, sizeof(config.socket)) == 0)
-				mode = MODE_BARE;
-		}
-		atomic_store_explicit(&config.mode, mode, memory_order_release);
-	}
-	lock_drop(&config.lock, mask);
-}
-
-void link_init(void)
-{
-	if (config.mode == MODE_UNKNOWN)
-		configure();
-}
-
-/* ---- one more connection ---- */
-
-static int orphan(int fd, struct desc *d, void *arg)
-{
-	(void)fd;
-	(void)arg;
-	d->file = 0;
-	d->slot = LOST_SLOT;
-	d->grant.end = d->claim.end = 0;
-	return 0;
-}
-
-/* The session of a broker that has just said HELLO: the first, the same, or, if @may_join, a new one. */
-static int session_join(const struct wire_hello_rep *rep, int arena_fd, bool may_join)
-{
-	lock_mask mask = lock_take(&session.lock);
-	uint64_t known = session.id;
-	bool orphans = false;
-	int rc = 0;
-	long map;
-
-	if (known != rep->session) {
-		if (known && (!may_join || config.mode != MODE_BARE)) {
-			rc = -EIO;
-		} else {
-			map = arena_fd < 0 ? 0 : SYS(mmap, NULL, rep->arena_bytes, PROT_READ, MAP_SHARED, arena_fd, 0);
-			if (map < 0) {
-				rc = (int)map;
-			} else {
-				/* An arena that is replaced stays mapped: another thread may be looking into it. */
-				session.slots = map ? rep->arena_bytes / sizeof(struct wire_slot) : 0;
-				atomic_store_explicit(&session.arena, (struct wire_slot *)map, memory_order_release);
-				session.id = rep->session;
-				orphans = known != 0;
-			}
-		}
-	}
-	lock_drop(&session.lock, mask);
-	if (orphans)
-		fdtab_each(orphan, NULL);
-	return rc;
-}
-
-static int greet(struct conn *c, bool may_join)
-{
-	struct wire_hello_req req = { .version = WIRE_VERSION, .pid = (uint32_t)SYS(getpid) };
-	struct wire_hello_rep rep;
-	struct link_extra x = { .fd = -1 };
-	int status = -EIO;
-
-	if (conn_exchange(c, WIRE_HELLO, &req, &rep, &x, &status) != CONN_ANSWERED)
-		return -EIO;
-	if (!status && (rep.version != WIRE_VERSION || !rep.session))
-		status = -EPROTO;
-	if (!status)
-		status = session_join(&rep, x.fd, may_join);
-	if (x.fd >= 0)
-		(void)SYS(close, x.fd);
-	return status;
-}
-
 static void conn_known(const struct conn *c)
 {
 	int now = lowest;
@@ -286,35 +111,14 @@ static void conn_known(const struct conn *c)
 	atomic_store(&active, 1);
 }
 
-/* Fill an empty @c, which is the caller's, by connect(2). */
+/* Fill an empty @c, which is the caller's. */
 static int fetch_by_path(struct conn *c, bool may_join)
 {
-	const struct timespec pause = { .tv_nsec = RETRY_NS };
-	int fd, rc;
+	int rc = session_connect(c, may_join);
 
-	link_init();
-	if (config.mode == MODE_NONE)
-		return -ENXIO;
-	fd = conn_connect(config.socket);
-	for (int i = 0; i < STARTS && fd < 0 && config.mode == MODE_BARE && (may_join || !session.id); i++) {
-		rc = spawn_broker(config.socket);
-		fd = conn_connect(config.socket);
-		if (fd < 0 && rc != -ETIMEDOUT)
-			return rc ? rc : fd;
-		if (fd < 0)
-			(void)SYS(nanosleep, &pause, NULL);
-	}
-	if (fd < 0)
-		return fd;
-	rc = conn_set(c, fd);
 	if (!rc)
-		rc = greet(c, may_join);
-	if (rc) {
-		conn_close(c);
-		return rc;
-	}
-	conn_known(c);
-	return 0;
+		conn_known(c);
+	return rc;
 }
 
 /* Fill an empty @to, which is the caller's, by LINK over @over, which is as well. */
@@ -545,7 +349,7 @@ static void give_back(struct conn *c)
 /* With a broker lost once, its absence is an I/O error; before that there is just none. */
 static int absent(int rc)
 {
-	return session.id ? -EIO : rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -ENXIO;
+	return session_known() ? -EIO : rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -ENXIO;
 }
 
 int link_call(enum wire_type type, const void *req, void *rep, struct link_extra *x)
@@ -586,15 +390,6 @@ void link_post(enum wire_type type, const void *req)
 		conn_close(c);
 	}
 	give_back(c);
-}
-
-const struct wire_slot *link_slot(uint32_t index)
-{
-	struct wire_slot *arena = atomic_load_explicit(&session.arena, memory_order_acquire);
-
-	if (index == WIRE_NO_SLOT)
-		return NULL;
-	return arena && index < session.slots ? &arena[index] : &lost_slot;
 }
 
 bool link_owns(int fd)

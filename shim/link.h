@@ -58,6 +58,9 @@ void fork_check(void);
 /** link_init() - at load: where the broker is, by the environment as it is then. */
 void link_init(void);
 
+/** link_fork_child() - fork_check()'s: the parent's connections go. */
+void link_fork_child(void);
+
 /** link_vfork_done() - the parent resumes: what was the child's connection goes. */
 void link_vfork_done(void);
 

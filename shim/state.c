@@ -11,27 +11,20 @@
 #include "shim/fdtab.h"
 #include "shim/link.h"
 #include "shim/lock.h"
-#include "shim/mem.h"
 #include "shim/route.h"
 #include "shim/shim.h"
-#include "shim/vfork.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define STATE_MAX  98304 /* the kernel takes 128 KiB in one string */
-#define KEPT_MAX   32
 #define KEPT_BYTES 8192
-#define PRELOAD    "LD_PRELOAD="
-#define OURS       "libs3shim.so"
 #define SETTING    "S3SHIM_"
 
 static struct {
 	_Atomic uint32_t ready;     /* 0 not yet, 1 under way, 2 done */
 	const void *_Atomic loader; /* the thread */
 	size_t count, used;
-	const char *entry[KEPT_MAX]; /* S3SHIM_NAME=value, but for the state */
+	const char *entry[STATE_SETTINGS_MAX]; /* S3SHIM_NAME=value, but for the state */
 	char text[KEPT_BYTES];
 } kept;
 
@@ -43,7 +36,7 @@ static void keep(const char *entry)
 {
 	size_t n = strlen(entry) + 1;
 
-	if (kept.count == KEPT_MAX || kept.used + n > KEPT_BYTES)
+	if (kept.count == STATE_SETTINGS_MAX || kept.used + n > KEPT_BYTES)
 		return;
 	memcpy(kept.text + kept.used, entry, n);
 	kept.entry[kept.count++] = kept.text + kept.used;
@@ -181,6 +174,12 @@ void state_load(void)
 	atomic_store_explicit(&kept.ready, 2, memory_order_release);
 }
 
+const char *const *state_settings(size_t *ret_count)
+{
+	*ret_count = kept.count;
+	return kept.entry;
+}
+
 /* ---- saving ---- */
 
 struct writer {
@@ -269,235 +268,4 @@ long state_format_with(char *buf, size_t size, const struct state_change *change
 long state_format(char *buf, size_t size)
 {
 	return state_format_with(buf, size, NULL);
-}
-
-/* ---- the environment of the next program ---- */
-
-static bool is_blank(char c)
-{
-	return c == ':' || c == ' ';
-}
-
-static bool has_ours(const char *preload)
-{
-	for (const char *p = preload; *p;) {
-		size_t n = 0, base = 0;
-		while (is_blank(*p))
-			p++;
-		for (; p[n] && !is_blank(p[n]); n++)
-			if (p[n] == '/')
-				base = n + 1;
-		if (n - base == sizeof(OURS) - 1 && memcmp(p + base, OURS, n - base) == 0)
-			return true;
-		p += n;
-	}
-	return false;
-}
-
-static bool same_name(const char *a, const char *b)
-{
-	while (*a == *b && *a && *a != '=')
-		a++, b++;
-	return *a == *b && *a == '=';
-}
-
-static const char *find_name(char *const *envp, const char *entry)
-{
-	for (; envp && *envp; envp++)
-		if (same_name(*envp, entry))
-			return *envp;
-	return NULL;
-}
-
-/* The array, and strings of our own behind it. */
-struct block {
-	size_t size;
-	bool mapped;        /* too large for mem_alloc() */
-	struct block *next; /* of those that a vfork child leaves to its parent */
-	char *entry[];
-};
-
-static __thread struct block *left_behind;
-
-static struct block *block_new(size_t bytes)
-{
-	size_t size = bytes + sizeof(struct block);
-	struct block *b = mem_alloc(size);
-	bool mapped = false;
-	long p;
-
-	if (!b) {
-		p = SYS(mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (p < 0)
-			return NULL;
-		b = (struct block *)p;
-		mapped = true;
-	}
-	b->size = size;
-	b->mapped = mapped;
-	if (vfork_child()) {
-		b->next = left_behind;
-		left_behind = b;
-	}
-	return b;
-}
-
-static void block_free(struct block *b)
-{
-	if (b->mapped)
-		(void)SYS(munmap, b, b->size);
-	else
-		mem_free(b);
-}
-
-void *state_block(size_t bytes)
-{
-	struct block *b = block_new(bytes);
-
-	return b ? b->entry : NULL;
-}
-
-void state_block_free(void *block)
-{
-	if (block && !vfork_child())
-		block_free(container_of(block, struct block, entry));
-}
-
-void state_vfork_done(void)
-{
-	struct block *b;
-
-	while ((b = left_behind)) {
-		left_behind = b->next;
-		block_free(b);
-	}
-}
-
-void state_environ_free(char *const *environ_made, char *const *envp)
-{
-	if (environ_made != envp)
-		state_block_free((void *)(uintptr_t)environ_made);
-}
-
-/* What an environment lacks. */
-struct plan {
-	size_t count;      /* of @envp */
-	bool state_stale;  /* it has a state that is to go */
-	const char *state; /* to be added, or NULL */
-	size_t state_size;
-	const char *preload; /* its LD_PRELOAD entry */
-	bool preload_lost;
-	const char *missing[KEPT_MAX];
-	size_t missing_count;
-};
-
-static void plan_settings(struct plan *p, char *const *envp)
-{
-	while (envp && envp[p->count])
-		p->count++;
-	p->preload = find_name(envp, PRELOAD);
-	p->preload_lost = bind_library_path()[0] && !(p->preload && has_ours(p->preload + sizeof(PRELOAD) - 1));
-	for (size_t i = 0; i < kept.count; i++)
-		if (!find_name(envp, kept.entry[i]))
-			p->missing[p->missing_count++] = kept.entry[i];
-}
-
-/* Another session's program must not take our ids for its own. */
-static bool same_session(char *const *envp)
-{
-	const char *theirs = find_name(envp, WIRE_ENV_SOCKET "="), *ours = NULL;
-
-	for (size_t i = 0; i < kept.count; i++)
-		if (same_name(kept.entry[i], WIRE_ENV_SOCKET "="))
-			ours = kept.entry[i];
-	return !theirs || (ours && strcmp(theirs, ours) == 0);
-}
-
-static void plan_state(struct plan *p, char *const *envp, const struct state_change *change, char *small, size_t size)
-{
-	const char *old = find_name(envp, WIRE_ENV_STATE "=");
-	long n = same_session(envp) ? state_format_with(small, size, change) : 0;
-	char *large;
-
-	if (n > 0)
-		p->state = small;
-	if (n == -E2BIG && (large = mem_alloc(STATE_MAX))) {
-		n = state_format_with(large, STATE_MAX, change);
-		if (n > 0)
-			p->state = large;
-		else
-			mem_free(large);
-	}
-	p->state_size = n > 0 ? (size_t)n + 1 : 0;
-	if (old && p->state && strcmp(old, p->state) == 0) {
-		if (p->state != small)
-			mem_free((char *)(uintptr_t)p->state);
-		p->state = NULL;
-		return;
-	}
-	p->state_stale = old != NULL;
-}
-
-static char *append(char **at, const char *s, size_t n)
-{
-	char *begin = *at;
-
-	memcpy(begin, s, n);
-	*at += n;
-	return begin;
-}
-
-static char *const *build(const struct plan *p, char *const *envp)
-{
-	size_t slots = p->count + p->missing_count + 3, n = 0;
-	size_t preload_size = p->preload ? strlen(p->preload) : sizeof(PRELOAD) - 1;
-	size_t library_size = strlen(bind_library_path()) + 1;
-	struct block *b = block_new(slots * sizeof(char *) + p->state_size + preload_size + library_size + 1);
-	char *at;
-
-	if (!b)
-		return NULL;
-	at = (char *)(b->entry + slots);
-	for (size_t i = 0; i < p->count; i++)
-		if (!(p->state_stale && same_name(envp[i], WIRE_ENV_STATE "=")) &&
-		    !(p->preload_lost && envp[i] == p->preload))
-			b->entry[n++] = envp[i];
-	for (size_t i = 0; i < p->missing_count; i++)
-		b->entry[n++] = (char *)(uintptr_t)p->missing[i];
-	if (p->preload_lost) {
-		b->entry[n++] = append(&at, p->preload ? p->preload : PRELOAD, preload_size);
-		if (at[-1] != '=')
-			*at++ = ':';
-		(void)append(&at, bind_library_path(), library_size);
-	}
-	if (p->state)
-		b->entry[n++] = append(&at, p->state, p->state_size);
-	b->entry[n] = NULL;
-	return b->entry;
-}
-
-char *const *state_environ_with(char *const *envp, const struct state_change *change)
-{
-	struct plan p = { 0 };
-	char *const *ret = envp;
-	char small[512];
-
-	if (!route_active())
-		return envp;
-	state_load();
-	plan_settings(&p, envp);
-	plan_state(&p, envp, change, small, sizeof(small));
-	if (p.state || p.state_stale || p.preload_lost || p.missing_count) {
-		ret = build(&p, envp);
-		if (!ret)
-			ret = envp;
-	}
-	if (p.state && p.state != small)
-		mem_free((char *)(uintptr_t)p.state);
-	return ret;
-}
-
-char *const *state_environ(char *const *envp)
-{
-	return state_environ_with(envp, NULL);
 }

@@ -16,6 +16,10 @@ struct desc;
 /** state_load() - at first use of the table or the current directory: from the environment the process started with. */
 void state_load(void);
 
+/** state_settings() - S3SHIM_NAME=value of every setting that we started with; the state is none. */
+#define STATE_SETTINGS_MAX 32
+const char *const *state_settings(size_t *ret_count);
+
 /** state_format() - "S3SHIM_STATE=..." of this process now. Return: length; 0 if there is nothing to carry; -E2BIG. */
 long state_format(char *buf, size_t size);
 
