@@ -171,10 +171,10 @@ class S3Mount(Mount):
 
 
 class FileMount(Mount):
-    """A local folder as a File volume at /work."""
+    """A local folder as a File volume at /vol."""
 
     kind = "file"
-    point = "/work"
+    point = "/vol"
 
     def __init__(self, scratch):
         super().__init__(scratch)
