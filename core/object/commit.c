@@ -401,6 +401,8 @@ static int run(struct commit *c, struct err *err)
 	if (r == 0)
 		r = send(c, err);
 	pthread_mutex_lock(&o->lock);
+	if (r == 0)
+		stream_drop_locked(o); /* it was not taken: the file has shrunk */
 	if (r == 0 && rebind_locked(c) < 0)
 		r = err_set(err, ENOMEM, "no memory");
 	o->publishing = false;

@@ -224,6 +224,9 @@ static struct fill *fill_new_locked(struct object *o, const struct readahead *ra
 	if (!f)
 		return NULL;
 	f->o = object_ref(o);
+	pthread_mutex_lock(&o->store->lock);
+	o->store->fills++;
+	pthread_mutex_unlock(&o->store->lock);
 	f->name = name_ref(o->name);
 	f->off = f->done = off;
 	f->end = end;
@@ -496,7 +499,7 @@ int fill_first(struct object *o, struct err *err)
 void fill_reap(struct object_store *s)
 {
 	pthread_mutex_lock(&s->lock);
-	while (!s->reaper_stop || s->ended) {
+	while (!s->reaper_stop || s->fills) {
 		struct fill *f = s->ended;
 
 		if (!f) {
@@ -514,6 +517,7 @@ void fill_reap(struct object_store *s)
 		object_unref(f->o);
 		free(f);
 		pthread_mutex_lock(&s->lock);
+		s->fills--;
 	}
 	pthread_mutex_unlock(&s->lock);
 }

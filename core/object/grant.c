@@ -29,16 +29,19 @@ struct object_range object_window_locked(struct object *o, uint64_t off)
 	return w;
 }
 
-static bool sequential(const struct readahead *ra, uint64_t off)
+/* A read that begins in the last grant and ends behind it is as sequential as one that begins at its end. */
+static bool sequential(const struct readahead *ra, uint64_t off, uint64_t end)
 {
-	return off == ra->next || (ra->window && off > ra->next && off - ra->next <= ra->window);
+	if (off <= ra->next)
+		return end > ra->next && (ra->window || off == ra->next);
+	return ra->window && off - ra->next <= ra->window;
 }
 
 static void read_ahead_locked(struct object *o, struct readahead *ra, uint64_t off, uint64_t end)
 {
 	const struct object_store_config *c = &o->store->config;
 
-	if (!sequential(ra, off)) {
+	if (!sequential(ra, off, end)) {
 		if (ra->window)
 			fill_cancel_ahead_locked(o, ra);
 		ra->window = 0;
