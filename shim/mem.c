@@ -62,6 +62,8 @@ void *mem_alloc(size_t bytes)
 	struct block *b;
 	lock_mask mask;
 
+	if (bytes > CHUNK)
+		return NULL;
 	while (class < CLASSES && ((size_t)SMALLEST << class) < bytes + sizeof(*b))
 		class ++;
 	if (class == CLASSES)
