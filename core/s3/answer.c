@@ -160,7 +160,7 @@ static int check_whole(struct answer *answer, const struct answer_want *want, ui
 int answer_check_get(struct answer *answer, int http_status, const struct answer_want *want, uint64_t *ret_len,
 		     struct err *err)
 {
-	uint64_t len;
+	uint64_t len = 0;
 
 	if (want->etag && !s3_etag_equal(want->etag, answer->info.etag))
 		return err_set(err, ESTALE, "somebody else changed the object (its ETag is %s, not %s)",

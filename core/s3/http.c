@@ -11,6 +11,7 @@
  * runs while a transfer waits for a connection.
  */
 #include "s3/http.h"
+#include "s3/sockets.h"
 #include "s3/when.h"
 
 #include "base/util.h"
@@ -44,6 +45,7 @@ struct http_thread {
 	int sending_count, limit;
 	CURL *idle[IDLE_EASY_MAX];
 	int idle_count;
+	struct sockets sockets;
 };
 
 struct http {
@@ -131,6 +133,7 @@ static int header_line(struct http_exchange *ex, char *line, size_t len)
 		line[--len] = '\0';
 	if (strncmp(line, "HTTP/", 5) == 0) {
 		ex->in_headers = true;
+		sockets_acknowledge(&ex->thread->sockets, ex->easy);
 		return 0;
 	}
 	if (!ex->in_headers)
@@ -277,11 +280,13 @@ static void begin_exchange(struct http_thread *thread, struct http_job *job)
 {
 	struct http_exchange *ex = job->exchange;
 
+	ex->thread = thread;
 	ex->progress_ns = when_now_ns();
 	ex->easy = thread->idle_count ? thread->idle[--thread->idle_count] : curl_easy_init();
 	if (ex->easy) {
 		curl_easy_reset(ex->easy);
 		set_connection(ex->easy, thread->http);
+		sockets_watch(&thread->sockets, ex->easy);
 		set_exchange(ex->easy, job, ex);
 		if (set_headers(ex->easy, ex) == 0 && curl_multi_add_handle(thread->multi, ex->easy) == CURLM_OK) {
 			push(&thread->sending, job);

@@ -80,6 +80,7 @@ struct http_exchange {
 	char error[256]; /* curl's words */
 
 	/* the thread's */
+	struct http_thread *thread;
 	void *easy, *list;
 	int64_t progress_ns;
 	uint64_t progress_bytes;

@@ -52,7 +52,7 @@ static void retry(struct call_state *state, enum errors_class class, int errnum,
 	}
 	state->cost = cost;
 	counter_add(COUNTER_retries, 1);
-	log_debug("s3", "%s, retrying in %ld ms", state->call->err.text, (long)delay);
+	log_debug("s3", "retrying in %ld ms: %s", (long)delay, state->call->err.text);
 	call_sleep(state, delay);
 }
 
@@ -311,6 +311,50 @@ static int check_deleted(struct call_state *state, const struct xml_result *resu
 	return 0;
 }
 
+/* The ETag that a PUT or Complete of ours has given the object, where ETags are MD5. */
+static bool expected_etag(const struct call_state *state, char ret[S3_ETAG_MAX])
+{
+	const struct s3_call *call = state->call;
+	unsigned char md[EVP_MAX_MD_SIZE];
+	cleanup_buf struct buf raw = BUF_INIT;
+	size_t md_len = 0;
+
+	for (size_t i = 0; i < call->part_count; i++) {
+		const char *etag = call->parts[i].etag + (call->parts[i].etag[0] == '"');
+		unsigned char part[16];
+		for (int b = 0; b < 16; b++)
+			if (sscanf(etag + 2 * b, "%2hhx", &part[b]) != 1)
+				return false;
+		buf_add(&raw, part, sizeof(part));
+	}
+	if (call->op == S3_COMPLETE_MULTIPART_UPLOAD)
+		EVP_Q_digest(NULL, "MD5", NULL, raw.data, raw.len, md, &md_len);
+	else if (call->body.memory)
+		EVP_Q_digest(NULL, "MD5", NULL, call->body.memory, call->body.len, md, &md_len);
+	if (md_len != 16)
+		return false;
+	for (int b = 0; b < 16; b++)
+		snprintf(ret + 2 * b, 3, "%02x", md[b]);
+	if (call->part_count)
+		snprintf(ret + 32, S3_ETAG_MAX - 32, "-%zu", call->part_count);
+	return true;
+}
+
+/* As headers have it: Ceph leaves the quotes out in XML, and the whole ETag out of Complete's answer. */
+static bool take_etag(struct call_state *state, const char *etag)
+{
+	char *to = state->call->info.etag;
+	char own[S3_ETAG_MAX];
+
+	if (!etag[0] && state->call->op == S3_COMPLETE_MULTIPART_UPLOAD)
+		etag = expected_etag(state, own) ? own : "";
+	if (!etag[0] || etag[0] == '"')
+		snprintf(to, S3_ETAG_MAX, "%s", etag);
+	else
+		snprintf(to, S3_ETAG_MAX, "\"%.*s\"", S3_ETAG_MAX - 3, etag);
+	return etag[0] != '\0';
+}
+
 /* The parts' checksums combined, where all are known; then the answer's has to be the same. */
 static int check_assembled(struct call_state *state, const char *answered)
 {
@@ -347,11 +391,10 @@ static int check_result(struct call_state *state)
 		memcpy(call->upload_id, result.upload_id, sizeof(call->upload_id));
 		return 0;
 	}
-	if (!result.etag[0])
-		return call_fail(state, EIO, "the answer names no ETag");
 	call->info = state->answer.info;
 	call->info.content_type[0] = '\0';
-	memcpy(call->info.etag, result.etag, sizeof(call->info.etag));
+	if (!take_etag(state, result.etag) && call->op != S3_COMPLETE_MULTIPART_UPLOAD)
+		return call_fail(state, EIO, "the answer names no ETag");
 	memcpy(call->info.checksum, result.checksum, sizeof(call->info.checksum));
 	call->info.mtime_ns = result.mtime_ns;
 	if (call->op == S3_COMPLETE_MULTIPART_UPLOAD && state->client->checksum != CHECKSUM_NONE)
@@ -415,35 +458,6 @@ static void learned_region(struct call_state *state)
 	call_finish(state, -state->call->err.errnum);
 }
 
-/* The ETag that a PUT or Complete of ours has given the object, where ETags are MD5. */
-static bool expected_etag(const struct call_state *state, char ret[S3_ETAG_MAX])
-{
-	const struct s3_call *call = state->call;
-	unsigned char md[EVP_MAX_MD_SIZE];
-	cleanup_buf struct buf raw = BUF_INIT;
-	size_t md_len = 0;
-
-	for (size_t i = 0; i < call->part_count; i++) {
-		const char *etag = call->parts[i].etag + (call->parts[i].etag[0] == '"');
-		unsigned char part[16];
-		for (int b = 0; b < 16; b++)
-			if (sscanf(etag + 2 * b, "%2hhx", &part[b]) != 1)
-				return false;
-		buf_add(&raw, part, sizeof(part));
-	}
-	if (call->op == S3_COMPLETE_MULTIPART_UPLOAD)
-		EVP_Q_digest(NULL, "MD5", NULL, raw.data, raw.len, md, &md_len);
-	else if (call->body.memory)
-		EVP_Q_digest(NULL, "MD5", NULL, call->body.memory, call->body.len, md, &md_len);
-	if (md_len != 16)
-		return false;
-	for (int b = 0; b < 16; b++)
-		snprintf(ret + 2 * b, 3, "%02x", md[b]);
-	if (call->part_count)
-		snprintf(ret + 32, S3_ETAG_MAX - 32, "-%zu", call->part_count);
-	return true;
-}
-
 static bool is_ours(const struct call_state *state)
 {
 	const struct answer *answer = &state->answer;
@@ -464,7 +478,7 @@ static void verified(struct call_state *state)
 		call_finish(state, -state->verify_errnum);
 		return;
 	}
-	log_debug("s3", "%s, but the object is the one that was sent", state->call->err.text);
+	log_debug("s3", "the object is the one that was sent, in spite of: %s", state->call->err.text);
 	state->call->info = state->answer.info;
 	state->call->info.size = state->answer.length;
 	call_finish(state, 0);

@@ -189,7 +189,6 @@ static void headers_of_new_object(const struct request_ask *ask, struct request 
 	const struct s3_config *config = &ask->client->config;
 	const struct s3_call *call = ask->call;
 	bool copy = ask->op == S3_COPY_OBJECT;
-	char name[160];
 
 	header(request, "x-amz-storage-class", config->storage_class);
 	header(request, "x-amz-server-side-encryption", config->sse);
@@ -201,8 +200,10 @@ static void headers_of_new_object(const struct request_ask *ask, struct request 
 	header(request, "content-type", call->content_type);
 	for (size_t at = 0; call->meta && at < call->meta->len;) {
 		const char *key = call->meta->data + at, *value = key + strlen(key) + 1;
-		snprintf(name, sizeof(name), "x-amz-meta-%s", key);
-		header(request, name, value);
+		cleanup_buf struct buf name = BUF_INIT;
+		buf_printf(&name, "x-amz-meta-%s", key);
+		request->failed |= !buf_ok(&name);
+		header(request, buf_str(&name), value);
 		at += (size_t)(value - key) + strlen(value) + 1;
 	}
 }
@@ -304,6 +305,14 @@ static void build_headers(const struct request_ask *ask, struct request *request
 
 /* the signature */
 
+static bool is_aws(const struct s3_client *client)
+{
+	static const char domain[] = ".amazonaws.com";
+	size_t len = strlen(client->endpoint.host);
+
+	return client->aws || (len >= sizeof(domain) && strstr(client->endpoint.host, domain));
+}
+
 static void build_payload_headers(const struct request_ask *ask, struct request *request, const char **ret_hash)
 {
 	const struct payload *payload = ask->payload;
@@ -314,7 +323,9 @@ static void build_payload_headers(const struct request_ask *ask, struct request 
 		*ret_hash = ask->client->endpoint.https ? SIGV4_UNSIGNED : SIGV4_STREAMING;
 	if (strcmp(*ret_hash, SIGV4_STREAMING) == 0) {
 		request->chunked = true;
-		header(request, "content-encoding", "aws-chunked");
+		/* AWS asks for it and takes it off again; versitygw and Ceph do neither, and keep it with the object */
+		if (is_aws(ask->client))
+			header(request, "content-encoding", "aws-chunked");
 		header_n(request, "x-amz-decoded-content-length", payload->body.len);
 	}
 	header(request, "x-amz-content-sha256", *ret_hash);

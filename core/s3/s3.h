@@ -124,7 +124,7 @@ enum s3_op {
 	S3_CREATE_MULTIPART_UPLOAD, /* -> upload_id */
 	S3_UPLOAD_PART, /* upload_id, part, body -> info.etag, info.checksum */
 	S3_UPLOAD_PART_COPY, /* upload_id, part, source_*, range_* -> info.etag */
-	S3_COMPLETE_MULTIPART_UPLOAD, /* upload_id, parts, part_count -> info.etag */
+	S3_COMPLETE_MULTIPART_UPLOAD, /* upload_id, parts, part_count -> info.etag, "" if the server does not say */
 	S3_ABORT_MULTIPART_UPLOAD, /* a missing upload is success */
 	S3_LIST_MULTIPART_UPLOADS, /* prefix, token -> page: keys, upload ids as etags */
 	S3_OP_MAX
