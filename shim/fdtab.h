@@ -39,7 +39,6 @@ struct desc {
 	uint32_t offset_depth, offset_remote, offset_generation;
 	struct lock meta; /* the ranges below */
 	struct desc_range grant, claim;
-	_Atomic uint32_t written; /* a CLOSED is due when the last descriptor of this process goes */
 	char *path;               /* absolute, mem_alloc()ed; what fchdir, openat and readlink of /proc/self/fd say */
 	struct desc *next_free;
 };
