@@ -229,14 +229,10 @@ static void remember_ancestor(int fd, int dirfd, const char *path)
 
 int fd_opened(int fd, int dirfd, const char *path, int flags)
 {
-	struct desc *stale;
-
 	if (fd < 0 || !route_active())
 		return fd;
-	if (unlikely(fdtab_routed(fd)) && (stale = fdtab_drop(fd))) {
-		atomic_fetch_sub(&stale->fds, 1);
-		desc_put(stale);
-	}
+	if (unlikely(fdtab_routed(fd)))
+		fdtab_forget(fd);
 	if (flags & (O_DIRECTORY | O_PATH) || (path[0] == '/' && path[1] == '\0'))
 		remember_ancestor(fd, dirfd, path);
 	return fd;

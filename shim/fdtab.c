@@ -251,7 +251,7 @@ struct desc *fdtab_get(int fd)
 	if (fdtab_verify(fd, d)) {
 		if (attach(fd, d))
 			return d;
-		desc_put(fdtab_drop(fd));
+		fdtab_forget(fd);
 	}
 	desc_put(d);
 	return NULL;
@@ -342,6 +342,15 @@ struct desc *fdtab_drop(int fd)
 	if (d)
 		learn_flags(fd, d);
 	return d;
+}
+
+void fdtab_forget(int fd)
+{
+	struct desc *d = fdtab_drop(fd);
+
+	if (d && !vfork_child())
+		atomic_fetch_sub(&d->fds, 1);
+	desc_put(d);
 }
 
 void fdtab_dup(int from, int to)

@@ -75,6 +75,9 @@ int fdtab_set(int fd, struct desc *d);
  */
 struct desc *fdtab_drop(int fd);
 
+/** fdtab_forget() - @fd is foreign now: somebody closed it without us. Nothing is asked of the broker. */
+void fdtab_forget(int fd);
+
 /** fdtab_dup() - @to is what @from is (dup2 and its like succeeded); dropping what @to was. */
 void fdtab_dup(int from, int to);
 

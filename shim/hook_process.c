@@ -72,7 +72,7 @@ EXPORT pid_t _Fork(void)
 static void forget_standard(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
-		desc_put(fdtab_drop(fd));
+		fdtab_forget(fd);
 }
 
 /* The parent ends inside libc. */
