@@ -135,7 +135,7 @@ struct s3_client *s3_client_free(struct s3_client *client)
 	pthread_mutex_unlock(&client->lock);
 	http_free(client->http);
 	regions_deinit(&client->regions);
-	char *password = *string_at(&client->config, 7);
+	char *password = (char *)(uintptr_t)client->config.proxy_password;
 	if (password)
 		explicit_bzero(password, strlen(password));
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)

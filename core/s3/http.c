@@ -474,7 +474,8 @@ void http_cancel(struct http_job *job)
 	struct http_thread *thread = job->thread;
 
 	job->cancelled = true;
-	curl_multi_wakeup(thread->multi);
+	if (thread)
+		curl_multi_wakeup(thread->multi);
 }
 
 void http_send(struct http_job *job, struct http_exchange *ex)

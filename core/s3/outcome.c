@@ -10,6 +10,7 @@
  */
 #include "s3/call.h"
 #include "s3/errors.h"
+#include "s3/ours.h"
 #include "s3/when.h"
 #include "s3/xml.h"
 
@@ -17,7 +18,6 @@
 #include "base/log.h"
 #include "base/util.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,35 +311,6 @@ static int check_deleted(struct call_state *state, const struct xml_result *resu
 	return 0;
 }
 
-/* The ETag that a PUT or Complete of ours has given the object, where ETags are MD5. */
-static bool expected_etag(const struct call_state *state, char ret[S3_ETAG_MAX])
-{
-	const struct s3_call *call = state->call;
-	unsigned char md[EVP_MAX_MD_SIZE];
-	cleanup_buf struct buf raw = BUF_INIT;
-	size_t md_len = 0;
-
-	for (size_t i = 0; i < call->part_count; i++) {
-		const char *etag = call->parts[i].etag + (call->parts[i].etag[0] == '"');
-		unsigned char part[16];
-		for (int b = 0; b < 16; b++)
-			if (sscanf(etag + 2 * b, "%2hhx", &part[b]) != 1)
-				return false;
-		buf_add(&raw, part, sizeof(part));
-	}
-	if (call->op == S3_COMPLETE_MULTIPART_UPLOAD)
-		EVP_Q_digest(NULL, "MD5", NULL, raw.data, raw.len, md, &md_len);
-	else if (call->body.memory)
-		EVP_Q_digest(NULL, "MD5", NULL, call->body.memory, call->body.len, md, &md_len);
-	if (md_len != 16)
-		return false;
-	for (int b = 0; b < 16; b++)
-		snprintf(ret + 2 * b, 3, "%02x", md[b]);
-	if (call->part_count)
-		snprintf(ret + 32, S3_ETAG_MAX - 32, "-%zu", call->part_count);
-	return true;
-}
-
 /* As headers have it: Ceph leaves the quotes out in XML, and the whole ETag out of Complete's answer. */
 static bool take_etag(struct call_state *state, const char *etag)
 {
@@ -347,7 +318,7 @@ static bool take_etag(struct call_state *state, const char *etag)
 	char own[S3_ETAG_MAX];
 
 	if (!etag[0] && state->call->op == S3_COMPLETE_MULTIPART_UPLOAD)
-		etag = expected_etag(state, own) ? own : "";
+		etag = ours_etag(state, own) ? own : "";
 	if (!etag[0] || etag[0] == '"')
 		snprintf(to, S3_ETAG_MAX, "%s", etag);
 	else
@@ -458,23 +429,9 @@ static void learned_region(struct call_state *state)
 	call_finish(state, -state->call->err.errnum);
 }
 
-static bool is_ours(const struct call_state *state)
-{
-	const struct answer *answer = &state->answer;
-	char etag[S3_ETAG_MAX];
-	const char *value;
-
-	if (state->ex.end != HTTP_COMPLETE || state->ex.status != 200)
-		return false;
-	if (state->call->op == S3_PUT_OBJECT && state->payload.checksum[0] &&
-	    answer_checksum(answer, &value) == state->client->checksum)
-		return answer->length == state->payload.body.len && strcmp(value, state->payload.checksum) == 0;
-	return expected_etag(state, etag) && s3_etag_equal(etag, answer->info.etag);
-}
-
 static void verified(struct call_state *state)
 {
-	if (!is_ours(state)) {
+	if (!ours_is(state)) {
 		call_finish(state, -state->verify_errnum);
 		return;
 	}

@@ -290,8 +290,11 @@ static void build_headers(const struct request_ask *ask, struct request *request
 
 	if (ask->client->config.requester_pays)
 		header(request, "x-amz-request-payer", "requester");
-	if (ask->op != call->op)
+	if (ask->op != call->op) {
+		if (ask->op == S3_HEAD_OBJECT && ask->client->checksum != CHECKSUM_NONE)
+			header(request, "x-amz-checksum-mode", "ENABLED");
 		return;
+	}
 	if (ask->op == S3_PUT_OBJECT || ask->op == S3_CREATE_MULTIPART_UPLOAD || ask->op == S3_COPY_OBJECT)
 		headers_of_new_object(ask, request);
 	if (ask->op == S3_COPY_OBJECT || ask->op == S3_UPLOAD_PART_COPY)

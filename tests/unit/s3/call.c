@@ -331,6 +331,45 @@ Test(call, and_that_of_somebody_else_is_not)
 	end();
 }
 
+Test(call, a_put_from_a_descriptor_too)
+{
+	static const char *const answers[] = { "", ERROR("412", "PreconditionFailed"),
+					       OK("Content-Length: 5\r\nETag: " HELLO_ETAG "\r\n", ""), NULL };
+	FILE *file = tmpfile();
+
+	fputs("..hello..", file);
+	fflush(file);
+	begin(answers);
+	call.op = S3_PUT_OBJECT;
+	call.if_none_match = "*";
+	call.body.fd = fileno(file);
+	call.body.offset = 2;
+	call.body.len = 5;
+	cr_assert_eq(s3_run(client, &call), 0, "%s", call.err.text);
+	assert_sent(0, "5;chunk-signature=");
+	end();
+	fclose(file);
+}
+
+/* MD5 of the MD5 of "hello" */
+Test(call, a_completed_upload_whose_answer_was_lost_is_recognised)
+{
+	static const char *const answers[] = {
+		"", ERROR("404", "NoSuchUpload"),
+		OK("Content-Length: 5\r\nETag: \"62109206880d38a4010a98e11243924a-1\"\r\n", ""), NULL
+	};
+	struct s3_part part = { .number = 1, .etag = HELLO_ETAG };
+
+	begin(answers);
+	call.op = S3_COMPLETE_MULTIPART_UPLOAD;
+	call.upload_id_in = "id";
+	call.parts = &part;
+	call.part_count = 1;
+	cr_assert_eq(s3_run(client, &call), 0, "%s", call.err.text);
+	cr_assert_eq(call.info.size, 5);
+	end();
+}
+
 Test(call, a_refused_head_is_explained)
 {
 	static const char *const answers[] = { "HTTP/1.1 403 x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
