@@ -1,0 +1,227 @@
+"""What becomes of files in the bucket: objects, parts, conditions, metadata."""
+import hashlib
+import os
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+@pytest.mark.sanitized
+def test_small_file_is_one_put(s3):
+    r = s3.sh("echo x >$S3/f")
+    assert r.requests["PutObject"] == 1 and r.requests["CreateMultipartUpload"] == 0
+
+
+@pytest.mark.sanitized
+def test_large_file_is_multipart(s3):
+    data = os.urandom(1 << 20) * 45
+    (s3.scratch / "in").write_bytes(data)
+    r = s3.sh("cp in $S3/big")
+    assert r.requests["CreateMultipartUpload"] == r.requests["CompleteMultipartUpload"] == 1 and r.requests["UploadPart"] >= 5
+    assert r.stats["bytes_up"] == len(data), "every byte travels once"
+    assert hashlib.sha256(s3.get("big")).digest() == hashlib.sha256(data).digest()
+    assert "-" in s3.head("big")["ETag"]
+    assert s3.uploads() == []
+
+
+def test_append_to_a_large_object_sends_the_tail_only(s3):
+    data = os.urandom(1 << 20) * 40
+    s3.put("big", data)
+    r = s3.sh("echo tail >>$S3/big")
+    assert s3.get("big") == data + b"tail\n"
+    assert r.stats["bytes_up"] < 20 << 20 and r.stats["bytes_down"] < 20 << 20
+    assert s3.uploads() == []
+
+
+def test_change_in_the_middle_of_a_large_object(s3):
+    data = bytearray(os.urandom(1 << 20) * 40)
+    s3.put("big", bytes(data))
+    s3.python("import os\nfd = os.open('/s3/big', os.O_RDWR)\nos.pwrite(fd, b'CHANGED', 20_000_001)\nos.close(fd)")
+    data[20_000_001:20_000_008] = b"CHANGED"
+    assert hashlib.sha256(s3.get("big")).digest() == hashlib.sha256(data).digest()
+    assert s3.uploads() == []
+
+
+def test_truncated_large_object(s3):
+    data = os.urandom(1 << 20) * 30
+    s3.put("big", data)
+    s3.sh("truncate -s 12345678 $S3/big; stat -c %s $S3/big")
+    assert s3.get("big") == data[:12345678]
+    s3.sh("truncate -s 20000000 $S3/big")
+    assert s3.get("big") == data[:12345678] + b"\0" * (20000000 - 12345678)
+
+
+def test_written_at_random(s3):
+    s3.python("""
+import os, random
+random.seed(7)
+f = bytearray(3_000_000)
+fd = os.open('/s3/f', os.O_RDWR | os.O_CREAT)
+for i in range(300):
+    off, n = random.randrange(2_900_000), random.randrange(1, 90_000)
+    block = random.randbytes(n)
+    f[off:off + n] = block
+    os.pwrite(fd, block, off)
+end = os.fstat(fd).st_size
+assert os.pread(fd, end, 0) == f[:end]
+os.close(fd)
+open('expected', 'wb').write(f[:end])
+""")
+    assert s3.get("f") == (s3.scratch / "expected").read_bytes()
+
+
+def test_unlinked_while_open_is_not_uploaded(s3):
+    s3.python("import os\nf = open('/s3/f', 'wb')\nf.write(b'x' * 100)\nos.unlink('/s3/f')\nf.close()")
+    assert s3.keys() == []
+
+
+def test_renamed_while_open_lands_under_its_new_name(s3):
+    s3.python("import os\nf = open('/s3/old', 'wb')\nf.write(b'one ')\nf.flush()\nos.rename('/s3/old', '/s3/new')\n"
+              "f.write(b'two')\nf.close()")
+    assert s3.keys() == ["new"] and s3.get("new") == b"one two"
+
+
+def test_exclusive_create_loses_against_somebody_else(gw):
+    """O_EXCL is If-None-Match at close: who comes second gets EEXIST there, and the first one's object stays."""
+    p = gw.start(["/usr/bin/python3", "-c", """
+import os
+fd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+os.write(fd, b'second')
+open('ready', 'w').close()
+input()
+try:
+    os.close(fd)
+except FileExistsError:
+    print('EEXIST')
+"""])
+    while not (gw.scratch / "ready").exists() and p.poll() is None:
+        pass
+    gw.put("f", b"first")
+    r = gw.finish(p, b"\n")
+    assert r.out == "EEXIST\n" and gw.get("f") == b"first"
+
+
+def test_object_changed_by_somebody_else_while_written(gw):
+    """A commit over a known version is If-Match: who loses gets ESTALE, the data is kept, the other's object stays."""
+    gw.put("f", b"version 1")
+    p = gw.start(["/usr/bin/python3", "-c", """
+import errno, os
+fd = os.open('/s3/f', os.O_RDWR)
+os.pwrite(fd, b'MINE', 0)
+open('ready', 'w').close()
+input()
+try:
+    os.close(fd)
+except OSError as e:
+    print(errno.errorcode[e.errno])
+"""])
+    while not (gw.scratch / "ready").exists() and p.poll() is None:
+        pass
+    gw.put("f", b"version 2")
+    r = gw.finish(p, b"\n")
+    assert r.out == "ESTALE\n" and gw.get("f") == b"version 2"
+    assert r.status == 74 and f"s3://{gw.bucket}/f" in r.err
+
+
+def test_object_changed_by_somebody_else_while_read(s3):
+    """Never a mix of two versions: ESTALE at the next range that must be fetched."""
+    s3.put("f", b"1" * (40 << 20))
+    p = s3.start(["/usr/bin/python3", "-c", """
+import errno, os
+fd = os.open('/s3/f', os.O_RDONLY)
+assert os.pread(fd, 10, 0) == b'1' * 10
+open('ready', 'w').close()
+input()
+try:
+    got = os.pread(fd, 10, 39 << 20)
+    print('whole' if got == b'1' * 10 else 'mixed')
+except OSError as e:
+    print(errno.errorcode[e.errno])
+"""])
+    while not (s3.scratch / "ready").exists() and p.poll() is None:
+        pass
+    s3.put("f", b"2" * (40 << 20))
+    assert s3.finish(p, b"\n").out in ("ESTALE\n", "whole\n")
+
+
+def test_metadata_is_kept(s3):
+    s3.put("f", b"x", ContentType="text/x-special", Metadata={"mine": "kept", "file-permissions": "0640"})
+    s3.sh("mv $S3/f $S3/g; chmod 600 $S3/g; echo more >>$S3/g")
+    head = s3.head("g")
+    assert head["ContentType"] == "text/x-special" and head["Metadata"]["mine"] == "kept"
+    assert s3.sh("stat -c %a $S3/g").out == "600\n"
+
+
+def test_mode_and_time_in_the_metadata(s3):
+    s3.sh("echo x >$S3/f; chmod 750 $S3/f; touch -d @1500000000 $S3/f")
+    meta = s3.head("f")["Metadata"]
+    assert meta["file-permissions"].endswith("750") and int(meta["file-mtime"].rstrip("ns")[:10]) == 1500000000
+
+
+def test_fsync_commits(gw, eventually):
+    p = gw.start(["/usr/bin/python3", "-c", """
+import os
+fd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT)
+os.write(fd, b'durable')
+os.fsync(fd)
+open('ready', 'w').close()
+input()
+os.write(fd, b' and more')
+"""])
+    eventually((gw.scratch / "ready").exists)
+    assert gw.get("f") == b"durable"
+    gw.finish(p, b"\n")
+    assert gw.get("f") == b"durable and more"
+
+
+def test_close_waits_for_the_upload(s3):
+    s3.python("import os\nfd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT)\nos.write(fd, b'x' * 1000)\nos.close(fd)\n"
+              "import subprocess\n")
+    assert s3.get("f") == b"x" * 1000
+
+
+def test_close_returns_when_the_object_is_there(gw, eventually):
+    p = gw.start(["bash", "-c", "echo x >/s3/f; touch ready; read line"])
+    eventually((gw.scratch / "ready").exists)
+    assert gw.get("f") == b"x\n"
+    gw.finish(p, b"\n")
+
+
+def test_directories(s3):
+    s3.put("a/b/c/f", b"x")
+    s3.client.put_object(Bucket=s3.bucket, Key="marked/", Body=b"")
+    r = s3.sh("ls $S3; ls -d $S3/a/b; ls -A $S3/marked; mkdir $S3/made; rmdir $S3/marked; "
+              "rmdir $S3/a 2>/dev/null || echo not empty; rm $S3/a/b/c/f; ls -d $S3/a/b/c")
+    assert r.out.splitlines() == ["a", "marked", s3.path("a/b"), "not empty", s3.path("a/b/c")]
+    assert s3.keys() == [] and "made/" in s3.all_keys() and "marked/" not in s3.all_keys()
+
+
+def test_object_that_is_also_a_prefix(s3):
+    """`k` beside `k/c`: the object wins, its name is shown once. (versitygw cannot hold both.)"""
+    s3.put("k", b"object")
+    try:
+        s3.put("k/c", b"below")
+    except ClientError:
+        assert s3.server.name == "versitygw"
+        return
+    assert s3.sh("ls $S3; cat $S3/k; test ! -d $S3/k").out == "k\nobject"
+
+
+def test_keys_that_are_no_paths_are_hidden(radosgw, scratch):
+    from conftest import S3Mount
+
+    m = S3Mount(scratch, radosgw, "strange-keys")
+    for key in ("ok", "a//b", "./x", "../y", "d/../z"):
+        m.put(key, b"x")
+    names = m.sh("find $S3 | sort").out.split()
+    assert m.path("ok") in names and not any(n.endswith(("/b", "/x", "/y", "/z")) for n in names)
+
+
+def test_listing_of_more_than_one_page(radosgw, scratch):
+    from concurrent.futures import ThreadPoolExecutor
+    from conftest import S3Mount
+
+    m = S3Mount(scratch, radosgw, "pages")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: m.put(f"d/f{i}", b""), range(1234)))
+    assert m.sh("ls $S3/d | wc -l; ls $S3/d | sort -u | wc -l").out == "1234\n1234\n"

@@ -1,0 +1,114 @@
+"""Requests a cold session sends, counted twice: at the server, from its own access log, and in the broker's debug log.
+The session's own HeadBucket is left out of both."""
+import pytest
+
+pytestmark = pytest.mark.sanitized
+
+
+@pytest.fixture
+def cost(s3):
+    """cost(argv): what running it in a session of its own cost, by operation."""
+
+    def measure(script, setup=lambda: None, check=True):
+        setup()
+        mark = s3.server.mark()
+        r = s3.run(["/usr/bin/python3", "-S", "-c", f"import os\n{script}"], check=check)
+        at_server = {k: v for k, v in s3.server.requests(mark).items() if k not in ("HeadBucket", "total")}
+        assert at_server == dict(r.requests), "server and broker count alike"
+        # What the program has to do to see the same by s3run --stats.
+        assert {k: v for k, v in r.stats["requests"].items() if k not in ("HeadBucket", "total") and v} == at_server
+        return at_server
+
+    return measure
+
+
+def total(requests):
+    return sum(requests.values())
+
+
+def test_read_4_kib(s3, cost):
+    s3.put("d/f", b"x" * 4096)
+    assert cost("fd = os.open('/s3/d/f', os.O_RDONLY); assert len(os.read(fd, 9999)) == 4096; os.close(fd)") == {"GetObject": 1}
+
+
+def test_read_with_its_directory_full(s3, cost):
+    for i in range(5):
+        s3.put(f"d/f{i}", b"x" * 100)
+    assert cost("for i in range(5):\n  os.read(os.open(f'/s3/d/f{i}', 0), 100)") == {"GetObject": 5}
+
+
+def test_open_missing(s3, cost):
+    counts = cost("try: os.open('/s3/none', os.O_RDONLY)\nexcept FileNotFoundError: pass\nelse: raise SystemExit(1)")
+    assert total(counts) <= 2
+
+
+def test_stat(s3, cost):
+    s3.put("d/f", b"x" * 10)
+    counts = cost("assert os.stat('/s3/d/f').st_size == 10")
+    assert total(counts) <= 2
+
+
+def test_stat_again_is_free(s3, cost):
+    s3.put("d/f", b"x" * 10)
+    assert total(cost("for i in range(20): os.stat('/s3/d/f')")) <= 2
+
+
+def test_list_a_thousand_names(s3, cost):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: s3.put(f"d/f{i:04}", b"x"), range(1000)))
+    counts = cost("assert len(os.listdir('/s3/d')) == 1000")
+    assert counts.get("ListObjectsV2", 0) <= 2 and total(counts) <= 3
+
+
+def test_create_in_a_cold_folder(s3, cost):
+    s3.put("d/other", b"x")
+    counts = cost("fd = os.open('/s3/d/new', os.O_WRONLY | os.O_CREAT); os.write(fd, b'x' * 4096); os.close(fd)")
+    assert counts == {"ListObjectsV2": 1, "PutObject": 1}
+    assert s3.get("d/new") == b"x" * 4096
+
+
+def test_create_in_a_known_folder(s3, cost):
+    s3.put("d/other", b"x")
+    counts = cost("""
+for i in range(10):
+    fd = os.open(f'/s3/d/new{i}', os.O_WRONLY | os.O_CREAT)
+    os.write(fd, b'x' * 4096)
+    os.close(fd)""")
+    assert counts == {"ListObjectsV2": 1, "PutObject": 10}
+
+
+def test_rename(s3, cost):
+    s3.put("d/old", b"x" * 100)
+    counts = cost("os.rename('/s3/d/old', '/s3/d/new')")
+    assert counts.get("CopyObject") == 1 and counts.get("DeleteObject") == 1 and total(counts) <= 3
+    assert s3.keys() == ["d/new"]
+
+
+def test_unlink_of_a_listed_file(s3, cost):
+    s3.put("d/a", b"x")
+    s3.put("d/b", b"x")
+    listed = cost("os.listdir('/s3/d')")
+    counts = cost("os.listdir('/s3/d'); os.unlink('/s3/d/a')")
+    assert counts.get("DeleteObject") == 1
+    assert total(counts) - total(listed) == 1
+    assert s3.keys() == ["d/b"]
+
+
+def test_a_session_that_touches_nothing(s3, cost):
+    assert cost("os.stat('/usr')") == {}
+
+
+def test_large_sequential_read_fetches_each_byte_once(gw, versitygw):
+    gw.put("big", b"x" * (50 << 20))
+    r = gw.python("f = open('/s3/big', 'rb', buffering=0)\nwhile f.read(65536): pass")
+    assert r.stats["bytes_down"] == 50 << 20
+    assert r.requests["GetObject"] <= 12 and set(r.requests) <= {"GetObject", "HeadObject", "ListObjectsV2"}
+
+
+def test_random_read_fetches_little(gw):
+    gw.put("big", b"x" * (50 << 20))
+    r = gw.python("import os\nfd = os.open('/s3/big', os.O_RDONLY)\n"
+                  "for i in range(20): assert os.pread(fd, 100, (i * 7919 % 50) * 1000000) == b'x' * 100")
+    assert r.stats["bytes_down"] < 6 << 20

@@ -1,0 +1,215 @@
+"""Things that die in the middle: the writer, the broker, the server, the network. Nothing hangs, nothing is silent, no
+byte is wrong, nothing half-written is in the bucket."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import BUILD, S3Mount
+from servers import Versitygw
+
+pytestmark = pytest.mark.sanitized
+
+
+def pids_of(mount, program):
+    """Processes of one of our programs that serve this mount."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            argv = open(f"/proc/{pid}/cmdline", "rb").read()
+        except OSError:
+            continue
+        if argv.startswith(str(BUILD / program).encode()) and str(mount.scratch).encode() in argv:
+            found.append(int(pid))
+    return found
+
+
+def kept(mount):
+    """Contents of what is kept for recovery."""
+    return [f.read_bytes() for f in (mount.scratch / "cache").rglob("*") if f.is_file() and not f.is_symlink()]
+
+
+@pytest.fixture
+def private(scratch):
+    """A mount on a versitygw of this test alone, which may be killed."""
+    with Versitygw() as server:
+        yield S3Mount(scratch, server, "fault")
+
+
+def test_sigkill_of_a_writer(s3, eventually):
+    """As on a disk: what it wrote until then is the file."""
+    p = s3.start(["/usr/bin/python3", "-c", "import os, signal\nfd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT)\n"
+                  "os.write(fd, b'x' * 100000)\nos.kill(os.getpid(), signal.SIGKILL)"])
+    r = s3.finish(p)
+    assert r.status == -signal.SIGKILL
+    assert s3.get("f") == b"x" * 100000
+
+
+def test_sigkill_of_a_writer_of_many_parts(s3):
+    p = s3.start(["/usr/bin/python3", "-c", "import os, signal\nfd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT)\n"
+                  "for i in range(50): os.write(fd, bytes([i]) * (1 << 20))\nos.kill(os.getpid(), signal.SIGKILL)"])
+    r = s3.finish(p)
+    assert r.status == -signal.SIGKILL
+    assert s3.get("f") == b"".join(bytes([i]) * (1 << 20) for i in range(50))
+    assert s3.uploads() == []
+
+
+def test_sigkill_of_the_broker(gw, eventually):
+    """The program sees EIO and ends; s3run says so, 74; the bucket holds no half object; the staging file is kept and
+    `s3ctl recover` lists it."""
+    p = gw.start(["/usr/bin/python3", "-c", """
+import errno, os, sys
+fd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT)
+os.write(fd, b'precious' * 1000)
+open('ready', 'w').close()
+sys.stdin.readline()
+def attempt(what, f, *args):
+    try:
+        f(*args)
+        print(what, 'ok')
+    except OSError as e:
+        print(what, errno.errorcode[e.errno])
+attempt('open', os.open, '/s3/g', os.O_WRONLY | os.O_CREAT)
+attempt('close', os.close, fd)
+attempt('stat', os.stat, '/s3/f')
+attempt('elsewhere', os.stat, '/tmp')
+"""])
+    eventually((gw.scratch / "ready").exists)
+    brokers = pids_of(gw, "s3shimd")
+    assert len(brokers) == 1
+    os.kill(brokers[0], signal.SIGKILL)
+    time.sleep(0.2)
+    r = gw.finish(p, b"\n")
+    assert r.out.splitlines() == ["open EIO", "close EIO", "stat EIO", "elsewhere ok"]
+    assert r.status == 74 and "broker" in r.err, r
+    assert gw.keys() == []
+    assert b"precious" * 1000 in kept(gw)
+    listing = subprocess.run([BUILD / "s3ctl", "recover", "--cache-dir", gw.scratch / "cache"], capture_output=True, text=True,
+                             env=gw.base_env())
+    assert listing.returncode == 0 and f"s3://{gw.bucket}/f" in listing.stdout, listing
+
+
+def test_sigterm_to_s3run_while_it_uploads(private):
+    """Uploads are finished first; a second signal gives them up: 74, and the data is kept."""
+    p = private.start(["bash", "-c", "head -c 3000000 /dev/zero >/s3/f & echo >ready; exit 0"])
+    r = private.finish(p)
+    assert r.status == 0 and private.head("f")["ContentLength"] == 3_000_000
+
+
+def test_server_gone_while_writing(private, eventually):
+    p = private.start(["/usr/bin/python3", "-c", """
+import errno, os, sys
+fd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT)
+os.write(fd, b'precious')
+open('ready', 'w').close()
+sys.stdin.readline()
+try:
+    os.close(fd)
+    print('ok')
+except OSError as e:
+    print(errno.errorcode[e.errno])
+"""], options=["--deadline", "5s", "--connect-timeout", "1s"])
+    eventually((private.scratch / "ready").exists)
+    private.server.kill()
+    began = time.monotonic()
+    r = private.finish(p, b"\n")
+    assert time.monotonic() - began < 40, "nothing hangs"
+    assert r.out in ("EIO\n", "ETIMEDOUT\n") and r.status == 74, r
+    assert f"s3://{private.bucket}/f" in r.err and str(private.scratch / "cache") in r.err, r
+    assert b"precious" in kept(private)
+
+
+def test_server_gone_for_a_moment(private, eventually):
+    """Retries outlast a restart, and nobody notices."""
+    private.put("f", b"x" * (30 << 20))
+    p = private.start(["/usr/bin/python3", "-c", """
+import hashlib, sys
+f = open('/s3/f', 'rb', buffering=0)
+f.read(10)
+open('ready', 'w').close()
+sys.stdin.readline()
+n = 10
+while block := f.read(1 << 20):
+    assert block == b'x' * len(block)
+    n += len(block)
+open('/s3/g', 'w').write(str(n))
+"""])
+    eventually((private.scratch / "ready").exists)
+    private.server.kill()
+    p.stdin.write(b"\n")
+    p.stdin.flush()
+    time.sleep(0.7)
+    private.server.start_again()
+    r = private.finish(p, None)
+    assert r.status == 0, r
+    assert private.get("g") == str(30 << 20).encode()
+
+
+def test_server_gone_while_reading(private, eventually):
+    private.put("f", b"x" * (60 << 20))
+    p = private.start(["/usr/bin/python3", "-c", """
+import errno, os, sys
+fd = os.open('/s3/f', os.O_RDONLY)
+os.read(fd, 10)
+open('ready', 'w').close()
+sys.stdin.readline()
+try:
+    block = os.pread(fd, 1 << 20, 59 << 20)
+    print('right' if block == b'x' * len(block) else 'WRONG')
+except OSError as e:
+    print(errno.errorcode[e.errno])
+"""], options=["--deadline", "5s", "--connect-timeout", "1s"])
+    eventually((private.scratch / "ready").exists)
+    private.server.kill()
+    r = private.finish(p, b"\n")
+    assert r.out in ("EIO\n", "ETIMEDOUT\n", "right\n"), r
+
+
+def test_server_stops_answering(private, eventually):
+    """Connections stay open and nothing comes: the deadline ends the call."""
+    private.put("f", b"x")
+    p = private.start(["/usr/bin/python3", "-c", """
+import os, sys
+open('ready', 'w').close()
+sys.stdin.readline()
+try:
+    os.stat('/s3/f')
+    print('ok')
+except OSError as e:
+    import errno
+    print(errno.errorcode[e.errno])
+"""], options=["--deadline", "3s"])
+    eventually((private.scratch / "ready").exists)
+    private.server.pause()
+    began = time.monotonic()
+    try:
+        p.stdin.write(b"\n")
+        p.stdin.flush()
+        line = p.stdout.readline()
+    finally:
+        private.server.resume()
+    assert time.monotonic() - began < 45
+    assert line.strip() in (b"EIO", b"ETIMEDOUT")
+    private.finish(p, None)
+
+
+def test_disk_full_of_staging_is_enospc_not_a_hang(gw):
+    """RLIMIT_FSIZE of the program bounds the program, as on a disk."""
+    r = gw.sh("ulimit -f 100; trap '' XFSZ; dd if=/dev/zero of=$S3/f bs=1K count=200 2>&1 || true; stat -c %s $S3/f")
+    assert "File too large" in r.out and r.out.split()[-1] == "102400"
+
+
+def test_server_that_refuses_some_requests(gw, tmp_path):
+    """A proxy that answers 503 SlowDown to every third request and cuts every seventh body."""
+    from flaky import Flaky
+
+    data = os.urandom(1 << 20) * 40
+    gw.put("f", data)
+    with Flaky(gw.server.port) as proxy:
+        gw.env = {**gw.env, "S3SHIM_ENDPOINT": f"http://127.0.0.1:{proxy.port}"}
+        (gw.scratch / "expected").write_bytes(data)
+        r = gw.sh("cmp $S3/f expected; cp expected $S3/g; for i in 1 2 3 4 5; do echo $i >$S3/d$i; done; cat $S3/d*")
+    assert r.out == "1\n2\n3\n4\n5\n"
+    assert gw.get("g") == data and gw.uploads() == []
+    assert r.stats["retries"] > 0 and proxy.refused > 0 and proxy.cut > 0
