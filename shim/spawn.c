@@ -1,7 +1,8 @@
 /*
- * The daemon is cloned without an exit signal, with memory of its own (CLONE_VFORK alone, so that an address space of
- * gigabytes is at least not copied twice by faults of both), and so that nothing of libc runs in the child: the
- * arguments and the environment are built before. What the daemon inherits it closes itself, all but the pipe; its
+ * A child without an exit signal is not seen by wait(), but exec gives it one again (Linux, de_thread()): so there are two.
+ * The first, without a signal, makes the second, which becomes the daemon, and ends; it is reaped here by its pid with
+ * __WCLONE. Both have memory of their own and stop their parent until they are done with it (CLONE_VFORK), and run nothing
+ * of libc: arguments and environment are built before. What the daemon inherits it closes itself, all but the pipe; its
  * signal dispositions and mask are reset here, because exec keeps ignored and blocked ones.
  */
 #include "shim/spawn.h"
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define READY_MS 10000
 #define SIGNALS  64
@@ -186,14 +188,33 @@ static bool wait_ready(int fd)
 	return rc > 0 && SYS(read, fd, &byte, 1) == 1;
 }
 
+/* Return: 0; -errno: it could not even be cloned. */
+static int start(const char *path, char *const *argv, char *const *envp, int ready)
+{
+	lock_mask mask = signals_block();
+	long pid = SYS(clone, CLONE_VFORK, 0, NULL, NULL, 0);
+	int status;
+
+	if (pid == 0) {
+		if (SYS(clone, CLONE_VFORK, 0, NULL, NULL, 0) == 0) {
+			(void)SYS(fcntl, ready, F_SETFD, 0);
+			reset_signals();
+			(void)SYS(execve, path, argv, envp);
+		}
+		(void)SYS(exit_group, 0);
+	}
+	signals_restore(mask);
+	while (pid > 0 && SYS(wait4, pid, &status, __WCLONE, NULL) == -EINTR)
+		;
+	return pid < 0 ? (int)pid : 0;
+}
+
 int spawn_broker(const char *socket)
 {
 	char path[WIRE_PATH_MAX], number[24];
 	struct text t = { .at = number, .size = sizeof(number) };
 	char *argv[] = { path, "--bare", (char *)(uintptr_t)socket, "--ready-fd", number, NULL }, **envp;
 	int pipe[2], rc = own_folder(socket);
-	lock_mask mask;
-	long pid;
 
 	if (!rc)
 		rc = find_daemon(path, sizeof(path));
@@ -208,17 +229,10 @@ int spawn_broker(const char *socket)
 		return rc;
 	}
 	put_number(&t, (uint64_t)pipe[1], 10, 1);
-	mask = signals_block();
-	pid = SYS(clone, CLONE_VFORK, 0, NULL, NULL, 0);
-	if (pid == 0) {
-		(void)SYS(fcntl, pipe[1], F_SETFD, 0);
-		reset_signals();
-		(void)SYS(execve, path, argv, envp);
-		(void)SYS(exit_group, 127);
-	}
-	signals_restore(mask);
+	rc = start(path, argv, envp, pipe[1]);
 	(void)SYS(close, pipe[1]);
-	rc = pid < 0 ? (int)pid : wait_ready(pipe[0]) ? 0 : -ETIMEDOUT;
+	if (!rc && !wait_ready(pipe[0]))
+		rc = -ETIMEDOUT;
 	(void)SYS(close, pipe[0]);
 	mem_free(envp);
 	return rc;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -39,6 +40,112 @@ static void answer(int s, const struct wire_header *to, int status, const void *
 		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	}
 	(void)!sendmsg(s, &m, MSG_NOSIGNAL);
+}
+
+/* ---- a folder ---- */
+
+const char *fake_root;
+
+static struct wire_slot *slots;
+static _Atomic uint64_t files;
+static struct {
+	char path[256];
+	uint32_t flags;
+	uint64_t dev, ino;
+} opened[256];
+
+static const char *inside(const char *rel)
+{
+	static __thread char full[4096];
+
+	snprintf(full, sizeof(full), "%s/%s", fake_root, rel);
+	return full;
+}
+
+static void do_open(int s, const struct wire_request *r, const struct wire_header *h)
+{
+	const struct wire_open_req *req = r->fixed;
+	struct wire_open_rep rep = { .kind = WIRE_KIND_OBJECT };
+	int fd = open(inside(r->string[0]), (int)req->flags | O_CLOEXEC, req->mode);
+	struct stat st;
+
+	if (fd < 0) {
+		answer(s, h, -errno, NULL, 0, -1);
+		return;
+	}
+	fstat(fd, &st);
+	rep.file = ++files;
+	rep.object = st.st_ino;
+	rep.dev = st.st_dev;
+	rep.ino = st.st_ino;
+	snprintf(opened[rep.file % 256].path, 256, "%s/%s", getenv(WIRE_ENV_ROUTES), r->string[0]);
+	opened[rep.file % 256].flags = req->flags;
+	opened[rep.file % 256].dev = st.st_dev;
+	opened[rep.file % 256].ino = st.st_ino;
+	answer(s, h, 0, &rep, sizeof(rep), fd);
+	close(fd);
+}
+
+static void do_attach(int s, const struct wire_request *r, const struct wire_header *h)
+{
+	uint64_t file = ((const struct wire_attach_req *)r->fixed)->file;
+	struct {
+		struct wire_attach_rep rep;
+		char path[256];
+	} answered = { .rep = { .kind = WIRE_KIND_OBJECT } };
+
+	answered.rep.dev = opened[file % 256].dev;
+	answered.rep.ino = opened[file % 256].ino;
+	answered.rep.object = opened[file % 256].ino;
+	answered.rep.flags = opened[file % 256].flags;
+	memcpy(answered.path, opened[file % 256].path, 256);
+	answer(s, h, 0, &answered, sizeof(answered.rep) + strlen(answered.path), -1);
+}
+
+static void stat_reply(int s, const struct stat *st, int rc, const struct wire_header *h)
+{
+	struct wire_stat_rep rep = {
+		.attr = { .ino = st->st_ino, .size = (uint64_t)st->st_size, .mode = st->st_mode, .nlink = 1 }
+	};
+
+	answer(s, h, rc, &rep, rc ? 0 : sizeof(rep), -1);
+}
+
+/* Return: was it one of these? */
+static int do_folder(int s, const struct wire_request *r, const struct wire_header *h)
+{
+	struct wire_closed_rep closed = { .last = 1 };
+	struct stat st = { 0 };
+	int rc;
+
+	switch (r->type) {
+	case WIRE_OPEN:
+		do_open(s, r, h);
+		return 1;
+	case WIRE_ATTACH:
+		do_attach(s, r, h);
+		return 1;
+	case WIRE_STAT:
+		rc = stat(inside(r->string[0]), &st) ? -errno : 0;
+		stat_reply(s, &st, rc, h);
+		return 1;
+	case WIRE_FSTAT:
+		rc = stat(inside(strrchr(opened[*(const uint64_t *)r->fixed % 256].path, '/') + 1), &st) ? -errno : 0;
+		stat_reply(s, &st, rc, h);
+		return 1;
+	case WIRE_OFFSET:
+		answer(s, h, 0, &closed, sizeof(struct wire_offset_rep), -1);
+		return 1;
+	case WIRE_ACCESS:
+		rc = access(inside(r->string[0]), (int)((const struct wire_access_req *)r->fixed)->mode) ? -errno : 0;
+		answer(s, h, rc, &closed, rc ? 0 : sizeof(struct wire_access_rep), -1);
+		return 1;
+	case WIRE_CLOSED:
+		answer(s, h, 0, &closed, sizeof(closed), -1);
+		return 1;
+	default:
+		return 0;
+	}
 }
 
 static void *serve(void *arg);
@@ -110,6 +217,8 @@ static void *serve(void *arg)
 			answer(s, &h, 0, &rep, sizeof(rep), arena);
 		} else if (h.type == WIRE_LINK) {
 			do_link(s, &h);
+		} else if (fake_root && do_folder(s, &r, &h)) {
+			continue;
 		} else if (h.type == WIRE_STAT) {
 			if (do_stat(s, number, &r, &h))
 				break;
@@ -144,8 +253,11 @@ void fake_start(void)
 		arena = memfd_create("arena", MFD_CLOEXEC);
 		(void)!ftruncate(arena, WIRE_ARENA_BYTES);
 		snprintf(path, sizeof(path), "/tmp/fake-broker-%d.sock", getpid());
-		setenv(WIRE_ENV_SOCKET, path, 1);
-		setenv(WIRE_ENV_ROUTES, "/mnt-of-test", 1);
+		setenv(WIRE_ENV_SOCKET, path, 0);
+		setenv(WIRE_ENV_ROUTES, "/mnt-of-test", 0);
+		snprintf(path, sizeof(path), "%s", getenv(WIRE_ENV_SOCKET));
+		slots = mmap(NULL, WIRE_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, arena, 0);
+		slots[0].flags = WIRE_SLOT_COMPLETE | WIRE_SLOT_NO_CLAIM;
 	}
 	strcpy(a.sun_path, path);
 	unlink(path);

@@ -17,4 +17,7 @@ void fake_stop(void); /* every connection is cut, the socket is gone */
 extern _Atomic uint64_t fake_session;
 extern _Atomic int fake_connects, fake_links;
 
+/* A folder that the one mount point stands for: then OPEN, ATTACH, STAT, ACCESS and CLOSED do what they say. */
+extern const char *fake_root;
+
 #endif
