@@ -23,14 +23,17 @@
  * Why ESTALE is not always the end: our own commit changes the ETag under fills that are on their way. They are asked
  * for again under the new name and ETag; and while the request that replaces the base is out, no new ones are made.
  */
-#define FILL_BLOCKS 128u /* 8 MiB a GET */
+#define FILL_BLOCKS 128u     /* 8 MiB a GET */
+#define FILL_BUFFER KIB(256) /* gathered before a file is written to: each write opens it anew */
 
 struct fill {
 	struct object *o;  /* a reference */
 	struct name *name; /* a reference */
 	struct s3_call call;
 	char etag[S3_ETAG_MAX];
-	uint64_t off, end, done;                               /* bytes; [off, done) is written */
+	uint64_t off, end, done; /* bytes; [off, done) is written */
+	char *buffer;            /* of what came behind done; NULL: written as it comes, or not needed yet */
+	size_t buffered;
 	uint32_t crc;                                          /* of the block that done lies in */
 	unsigned epoch, pins;                                  /* pins: somebody is about to start or cancel the call */
 	int setup;                                             /* -errno: the file could not be made */
@@ -86,21 +89,14 @@ static int advance_locked(struct fill *f, const char *data, size_t len)
 	return r;
 }
 
-static int on_data(struct s3_call *call, uint64_t offset, const void *data, size_t len, void *arg)
+static int put_data(struct fill *f, const char *data, size_t len)
 {
-	struct fill *f = arg;
 	struct object *o = f->o;
 	int r = -ECANCELED;
 
-	(void)call;
-	if (!f->ready)
-		return f->setup ? f->setup : -EPROTO;
-	if (offset != f->done)
-		return -EIO;
-	len = (size_t)min_u64(len, f->end - f->done);
 	pthread_rwlock_rdlock(&o->cut);
 	if (!f->dropped)
-		r = stage_fill(&o->stage, o->watched, data, len, offset);
+		r = stage_fill(&o->stage, o->watched, data, len, f->done);
 	pthread_rwlock_unlock(&o->cut);
 	if (r < 0)
 		return r;
@@ -113,6 +109,45 @@ static int on_data(struct s3_call *call, uint64_t offset, const void *data, size
 	}
 	pthread_mutex_unlock(&o->lock);
 	return r < 0 ? r : 0;
+}
+
+/* How much is gathered: one block while somebody is likely to wait for it, more in the long run of a readahead. */
+static size_t gather(const struct fill *f)
+{
+	uint64_t size = f->done - f->off < FILL_BUFFER ? BLOCK_BYTES : FILL_BUFFER;
+
+	return (size_t)min_u64(size, f->end - f->done);
+}
+
+static int on_data(struct s3_call *call, uint64_t offset, const void *data, size_t len, void *arg)
+{
+	struct fill *f = arg;
+	const char *p = data;
+	int r = 0;
+
+	(void)call;
+	if (!f->ready)
+		return f->setup ? f->setup : -EPROTO;
+	if (offset != f->done + f->buffered)
+		return -EIO;
+	len = (size_t)min_u64(len, f->end - offset);
+	if (f->o->stage.rw >= 0)
+		return len ? put_data(f, p, len) : 0;
+	if (!f->buffer && !(f->buffer = malloc(FILL_BUFFER)))
+		return -ENOMEM;
+	while (len && r == 0) {
+		size_t want = gather(f), n = min_u64(len, want - f->buffered);
+
+		memcpy(f->buffer + f->buffered, p, n);
+		f->buffered += n;
+		p += n;
+		len -= n;
+		if (f->buffered < want)
+			break;
+		f->buffered = 0;
+		r = put_data(f, f->buffer, want);
+	}
+	return r;
 }
 
 /* The first answer brings what the object is: now its file can be made. */
@@ -515,6 +550,7 @@ void fill_reap(struct object_store *s)
 		(void)s3_wait(f->name->client, &f->call);
 		name_unref(f->name);
 		object_unref(f->o);
+		free(f->buffer);
 		free(f);
 		pthread_mutex_lock(&s->lock);
 		s->fills--;

@@ -124,12 +124,15 @@ static void put_value(FILE *f, const char *key, const char *value)
 int stage_write_journal(const struct stage *s, const struct stage_journal *j, struct err *err)
 {
 	char fresh[PATH_MAX];
+	bool first;
 	FILE *f;
 	int fd;
 
 	if (!s->journal)
 		return 0;
-	if (snprintf(fresh, sizeof(fresh), "%s.new", s->journal) >= (int)sizeof(fresh))
+	/* The first one has nothing to replace: without its data file's content it is worth nothing anyway. */
+	first = access(s->journal, F_OK) < 0;
+	if (snprintf(fresh, sizeof(fresh), "%s%s", s->journal, first ? "" : ".new") >= (int)sizeof(fresh))
 		return err_set(err, ENAMETOOLONG, "journal '%s': %s", s->journal, strerror(ENAMETOOLONG));
 	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
@@ -145,7 +148,7 @@ int stage_write_journal(const struct stage *s, const struct stage_journal *j, st
 	put_value(f, "base_etag", j->base_etag);
 	put_value(f, "reason", j->reason);
 	(void)fprintf(f, "base_end=%" PRIu64 "\n", j->base_end);
-	if (ferror(f) | fclose(f) || rename(fresh, s->journal) < 0) {
+	if (ferror(f) | fclose(f) || (!first && rename(fresh, s->journal) < 0)) {
 		int saved = errno ? errno : EIO;
 
 		(void)unlink(fresh);

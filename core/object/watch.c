@@ -41,6 +41,7 @@ enum { WRITERS = 1, HOLDERS = 2 };
 #define BACKOFF_LONG_NS 1000000000ull
 #define BACKOFF_LONG    30 /* tries, of which the first 11 double */
 #define SWEEP_NS        100000000ull
+#define STORM_NS        500000ull
 
 struct watched {
 	struct watch *watch;
@@ -90,7 +91,8 @@ static void make_pending_locked(struct watched *f, uint64_t due_ns)
 
 	f->tries = 0;
 	f->backoff_ns = BACKOFF_MIN_NS;
-	f->due_ns = due_ns;
+	/* While a file is filled our own writes make an event each: then a try every half a millisecond is enough. */
+	f->due_ns = f->pending && due_ns == 0 ? min_u64(f->due_ns, now_ns() + STORM_NS) : due_ns;
 	if (!f->pending) {
 		f->pending = true;
 		DL_APPEND2(w->pending, f, pending_prev, pending_next);

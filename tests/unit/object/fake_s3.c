@@ -111,7 +111,7 @@ static struct thing *store(const char *key, const void *data, size_t len)
 		memcpy(t->data, data, len);
 	t->info.size = len;
 	t->info.mtime_ns = 1700000000ll * 1000000000 + ++serial;
-	md5_etag(data ? data : "", len, t->info.etag);
+	md5_etag(t->data, len, t->info.etag);
 	return t;
 }
 

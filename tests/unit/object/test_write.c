@@ -288,7 +288,6 @@ Test(object_write, a_file_that_shrinks_after_parts_were_sent_is_one_put)
 	cr_assert_eq(object_truncate(p.o, 1000, &err), 0);
 	cr_assert_eq(prog_close(&p), 0);
 	cr_assert(fake_is("k", want, 1000));
-	cr_assert(bench_becomes((_Atomic int *)&(_Atomic int){ 1 }, 1));
 	cr_assert_eq(fake_uploads_open(), 0);
 }
 
@@ -540,18 +539,27 @@ Test(object_write, punched_ranges_are_zeros)
 	cr_assert(fake_is("k", want, KIB(300)));
 }
 
-Test(object_write, times_alone_are_a_copy_onto_itself, .init = NULL, .fini = NULL)
+static void give_mtime(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room)
 {
+	(void)arg, (void)content_type, (void)room;
+	s3_meta_set(meta, "file-mtime", object_mtime_ns(o) == 1234567890000000005 ? "1234567890000000005ns" : "other");
+}
+
+Test(object_write, times_alone_are_a_copy_onto_itself)
+{
+	struct s3_info info;
 	struct prog p;
 
-	bench_open(&(struct object_store_config){ 0 });
+	bench_events.prepare = give_mtime;
 	bench_make("k", 100, 1);
 	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_RDWR), 0);
-	object_touch(p.o, 1000000000ll * 1234567890 + 5);
-	cr_assert_eq(object_mtime_ns(p.o), 1000000000ll * 1234567890 + 5);
+	object_touch(p.o, 1234567890000000005);
+	cr_assert_eq(object_mtime_ns(p.o), 1234567890000000005);
 	cr_assert_eq(prog_close(&p), 0);
-	cr_assert_eq(fake_count(S3_PUT_OBJECT), 0, "the owner gave no other metadata");
-	bench_close();
+	cr_assert_eq(fake_total(), 1);
+	cr_assert_eq(fake_count(S3_COPY_OBJECT), 1);
+	cr_assert(fake_info("k", &info));
+	cr_assert_str_eq(s3_meta_get(&info.meta, "file-mtime"), "1234567890000000005ns");
 }
 
 static void count_failure(void *arg, const struct object_failure *f)
@@ -602,7 +610,47 @@ Test(object_write, what_could_not_be_uploaded_is_kept_and_listed, .fini = NULL)
 	bench_close();
 }
 
-Test(object_write, a_later_success_takes_the_failure_back)
+static void leave(void *arg, const struct recover_entry *e)
+{
+	check_entry(arg, e);
+	cr_assert_str_eq(e->reason, "the broker ended before the upload");
+}
+
+/* The broker's part, in a process of its own, that is killed with a file half overwritten. */
+static void broker_that_is_killed(int cache_to)
+{
+	struct prog p;
+
+	bench_open(&(struct object_store_config){ 0 });
+	bench_make("k", MIB(2), 1);
+	if (prog_open(&p, "k", OBJECT_WRITE, O_RDWR) < 0 || prog_write(&p, "half", 4, MIB(1)) != 4 ||
+	    write(cache_to, bench.cache, sizeof(bench.cache)) < 0)
+		_exit(1);
+	kill(getpid(), SIGKILL);
+}
+
+Test(object_recover, what_a_killed_broker_leaves_is_listed)
+{
+	struct recover_entry seen = { 0 };
+	struct err err = ERR_INIT;
+	char cache[sizeof(bench.cache)], command[200];
+	int pipe_fds[2];
+	pid_t child;
+
+	cr_assert_eq(pipe(pipe_fds), 0);
+	child = fork();
+	if (!child)
+		broker_that_is_killed(pipe_fds[1]);
+	waitpid(child, NULL, 0);
+	cr_assert_eq(read(pipe_fds[0], cache, sizeof(cache)), (ssize_t)sizeof(cache));
+	cr_assert_eq(recover_list(cache, leave, &seen, &err), 1);
+	cr_assert_eq(seen.size, MIB(2));
+	cr_assert(seen.partial, "most of the base was never fetched");
+	snprintf(command, sizeof(command), "rm -rf %s", cache);
+	cr_assert_eq(system(command), 0);
+}
+
+Test(object_write, a_failed_fsync_is_told_again_by_close)
 {
 	struct err err = ERR_INIT;
 	struct prog p;
@@ -615,6 +663,22 @@ Test(object_write, a_later_success_takes_the_failure_back)
 	cr_assert_eq(object_sync(p.o, &err), -EIO);
 	cr_assert_eq(prog_close(&p), -EIO, "a close that follows tells again");
 	cr_assert_eq(object_store_drain(bench.store, true, NULL, NULL), 1);
+}
+
+Test(object_write, a_later_success_takes_the_failure_back)
+{
+	struct err err = ERR_INIT;
+	struct prog p;
+
+	fake.fail_op = S3_PUT_OBJECT;
+	fake.fail_times = 1;
+	fake.fail_status = -EIO;
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_WRONLY), 0);
+	write_all(&p, "precious", 8, 0);
+	cr_assert_eq(object_sync(p.o, &err), -EIO);
+	cr_assert_eq(object_sync(p.o, &err), 0);
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert_eq(object_store_drain(bench.store, true, NULL, NULL), 0);
 }
 
 Test(object_write, drain_commits_what_is_still_open)
