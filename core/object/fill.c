@@ -227,8 +227,10 @@ static void on_done(struct s3_call *call, void *arg)
 		/* No headers came, or no body: fill_first() looks at what that means. */
 		o->open_status = status;
 		o->open_err = call->err;
-		if (status == 0 || (status == -ERANGE && call->info.size == 0))
+		if (status == 0 || status == -ERANGE)
 			o->base = call->info;
+		if (o->base.size == UINT64_MAX) /* not every 416 says of how many bytes */
+			o->base.size = 0;
 	} else {
 		set_busy_locked(f, false);
 		if (o->charge_fills && f->done < f->end) {

@@ -179,8 +179,12 @@ static int run_conditional(struct object_store *s, struct name *n, const struct 
 		else if (kind != STYLE_NONE && t->etag[0])
 			call->if_match = kind == STYLE_BARE ? bare : t->etag;
 		r = s3_run(n->client, call);
-		if (r == 0) {
+		if (r == 0 && call->info.etag[0]) {
 			*ret = call->info;
+		} else if (r == 0) {
+			r = head(n, ret); /* some servers do not say what they made */
+			if (r < 0)
+				err_set(err, -r, "learning the ETag of " NAME_FMT ": %s", NAME_ARG(n), strerror(-r));
 		} else {
 			if (err)
 				*err = call->err;
@@ -387,6 +391,7 @@ static int flight_end(struct upload *u, struct flight *f, struct err *err)
 		part->sent = true;
 		part->len = f->len;
 		part->crc = f->crc;
+		part->part.len = f->len;
 		part->part.number = (unsigned)f->index + 1;
 		memcpy(part->part.etag, f->call.info.etag, sizeof(part->part.etag));
 		memcpy(part->part.checksum, f->call.info.checksum, sizeof(part->part.checksum));

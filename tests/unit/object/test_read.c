@@ -150,7 +150,7 @@ Test(object_read, a_failed_fetch_is_reported_and_can_be_tried_again)
 	prog_close(&p);
 }
 
-Test(object_read, nothing_arriving_is_etimedout, .init = NULL, .fini = NULL)
+Test(object_read_alone, nothing_arriving_is_etimedout)
 {
 	struct prog p;
 	char buf[10];
@@ -272,7 +272,7 @@ Test(object_read, mtime_is_the_bases)
 	prog_close(&p);
 }
 
-Test(object_read, without_a_folder_memory_is_bounded, .init = NULL, .fini = NULL)
+Test(object_read_alone, without_a_folder_memory_is_bounded)
 {
 	struct prog p;
 	char buf[10];

@@ -580,7 +580,7 @@ static void check_entry(void *arg, const struct recover_entry *e)
 	seen->mtime_ns++;
 }
 
-Test(object_write, what_could_not_be_uploaded_is_kept_and_listed, .fini = NULL)
+Test(object_write, what_could_not_be_uploaded_is_kept_and_listed)
 {
 	struct recover_entry seen = { 0 };
 	struct err err = ERR_INIT;
@@ -607,7 +607,6 @@ Test(object_write, what_could_not_be_uploaded_is_kept_and_listed, .fini = NULL)
 	cr_assert_not(seen.partial);
 	snprintf(command, sizeof(command), "rm -rf %s/session-2", bench.cache);
 	cr_assert_eq(system(command), 0);
-	bench_close();
 }
 
 static void leave(void *arg, const struct recover_entry *e)
@@ -714,7 +713,7 @@ Test(object_write, staging_is_empty_after_a_successful_close)
 	cr_assert(false, "something is left in the staging folder");
 }
 
-Test(object_write, memory_staging_is_bounded, .init = NULL, .fini = NULL)
+Test(object_write_alone, memory_staging_is_bounded)
 {
 	cleanup_free char *data = bench_bytes(MIB(8), 1);
 	struct object_range r;
