@@ -98,7 +98,7 @@ class Transfers:
         conf.write_text("next\n".join(
             f'silent\nfail\noutput = "/dev/null"\nrange = "{off}-{min(off + PART, self.size) - 1}"\nurl = "{url}"\n'
             for off in range(0, self.size, PART)))
-        return timed(["curl", "--parallel", "--parallel-immediate", "--parallel-max", PARALLEL, "--config", conf])
+        return timed(["curl", "--parallel", "--parallel-immediate", "--parallel-max", PARALLEL, "--no-progress-meter", "--config", conf])
 
     def read_boto3(self):
         def part(off):

@@ -137,7 +137,7 @@ class Server:
                 "AWS_REGION": self.region, "S3SHIM_ENDPOINT": self.endpoint}
 
     def client(self, retries=3):
-        config = Config(s3={"addressing_style": "path"}, user_agent_extra=WITNESS, connect_timeout=5, read_timeout=60,
+        config = Config(signature_version="s3v4", s3={"addressing_style": "path"}, user_agent_extra=WITNESS, connect_timeout=5, read_timeout=60,
                         retries={"max_attempts": retries, "mode": "standard"} if retries else {"max_attempts": 0})
         return boto3.client("s3", endpoint_url=self.endpoint, aws_access_key_id=self.access_key,
                             aws_secret_access_key=self.secret_key, region_name=self.region, config=config)
