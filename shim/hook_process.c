@@ -32,20 +32,25 @@ long vfork_resume(long rc)
 	cwd_vfork_done();
 	fdtab_vfork_done();
 	state_vfork_done();
-	link_vfork_done();
+	link_spare_done();
 	if (rc > 0)
 		fdtab_mark_shared();
 	return ret_errno(rc);
+}
+
+/* Descriptions are marked as shared before: another thread may be reading one when the child does already. */
+static void before_fork(void)
+{
+	fdtab_mark_shared();
+	link_spare();
 }
 
 static pid_t after_fork(pid_t pid)
 {
 	if (pid == 0)
 		fork_check();
-	else if (pid > 0)
-		link_fork_parent();
 	else
-		link_vfork_done();
+		link_spare_done();
 	return pid;
 }
 
@@ -53,7 +58,7 @@ EXPORT pid_t fork(void)
 {
 	if (!route_active())
 		return REAL(fork)();
-	link_spare();
+	before_fork();
 	return after_fork(REAL(fork)());
 }
 
@@ -63,7 +68,7 @@ EXPORT pid_t _Fork(void)
 	pid_t pid;
 
 	if (route_active())
-		link_spare();
+		before_fork();
 	pid = HAVE(_Fork) ? REAL(_Fork)() : (pid_t)ret_errno(SYS(clone, SIGCHLD, 0, NULL, NULL, 0));
 	return route_active() ? after_fork(pid) : pid;
 }
@@ -98,7 +103,7 @@ EXPORT pid_t forkpty(int *master, char *name, const struct termios *term, const 
 
 	if (!route_active())
 		return REAL(forkpty)(master, name, term, size);
-	link_spare();
+	before_fork();
 	pid = after_fork(REAL(forkpty)(master, name, term, size));
 	if (pid == 0)
 		forget_standard();

@@ -461,14 +461,7 @@ void link_spare(void)
 	give_back(c);
 }
 
-void link_fork_parent(void)
-{
-	fdtab_mark_shared();
-	if (active)
-		spare_done();
-}
-
-void link_vfork_done(void)
+void link_spare_done(void)
 {
 	if (active)
 		spare_done();

@@ -61,10 +61,7 @@ void link_init(void);
 /** link_fork_child() - fork_check()'s: the parent's connections go. */
 void link_fork_child(void);
 
-/** link_vfork_done() - the parent resumes: what was the child's connection goes. */
-void link_vfork_done(void);
-
-/** link_fork_parent() - fork and its like succeeded: every description is shared with a child from now on. */
-void link_fork_parent(void);
+/** link_spare_done() - the parent goes on after fork or vfork: what was the child's connection goes. */
+void link_spare_done(void);
 
 #endif

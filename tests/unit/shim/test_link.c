@@ -209,7 +209,7 @@ Test(link, a_forked_child_takes_the_spare)
 	pid = fork();
 	if (pid == 0)
 		_exit(stat_path("x", &theirs) || theirs == mine || theirs != 2 ? 1 : 0);
-	link_fork_parent();
+	link_spare_done();
 	waitpid(pid, &status, 0);
 	cr_expect_eq(status, 0);
 	cr_expect_eq(fake_connects, 1, "no connect was needed");
@@ -243,7 +243,7 @@ Test(link, a_vfork_child_has_one_of_its_own)
 	vfork_depth = 1; /* as the stub has it: the same memory */
 	cr_expect_eq(stat_path("x", &theirs), 0);
 	vfork_depth = 0;
-	link_vfork_done();
+	link_spare_done();
 	cr_expect_neq(theirs, mine);
 	cr_expect_eq(stat_path("x", &theirs), 0);
 	cr_expect_eq(theirs, mine);
