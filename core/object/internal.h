@@ -134,6 +134,8 @@ struct object_store {
 uint64_t object_now_ns(void);
 
 /* object.c */
+struct object *object_find_locked(struct object_store *s, const struct name *n); /* with store->lock */
+void object_leave_table(struct object *o);                                       /* its name is free at once */
 void object_slot_update_locked(struct object *o);
 /** object_ready_locked() - what is there is now @info (NULL: nothing): file, map and slot are made. */
 int object_ready_locked(struct object *o, const struct s3_info *info, enum object_intent intent, struct err *err);
