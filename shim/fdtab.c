@@ -169,12 +169,17 @@ static bool attach(int fd, struct desc *d)
 
 /* ---- entries ---- */
 
+_Atomic uint32_t fdtab_use;
+
 static entry *entries(void)
 {
+	uint32_t unknown = FDTAB_UNKNOWN;
+
 	if (unlikely(!atomic_load_explicit(&table.ready, memory_order_acquire))) {
 		if (route_active())
 			state_load();
 		atomic_store_explicit(&table.ready, 1, memory_order_release);
+		(void)atomic_compare_exchange_strong(&fdtab_use, &unknown, FDTAB_IDLE);
 	}
 	return atomic_load_explicit(&table.entries, memory_order_acquire);
 }
@@ -191,6 +196,7 @@ static entry *entries_made(void)
 	if (at < 0 && at > -4096)
 		return NULL;
 	e = (entry *)at;
+	atomic_store(&fdtab_use, FDTAB_USED);
 	if (atomic_compare_exchange_strong(&table.entries, &expect, e))
 		return e;
 	(void)SYS(munmap, e, TABLE_MAX * sizeof(entry));

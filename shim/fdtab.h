@@ -56,6 +56,17 @@ static inline bool desc_writable(const struct desc *d)
 	return (d->flags & O_ACCMODE) != O_RDONLY;
 }
 
+/**
+ * fdtab_idle() - surely no descriptor is routed: this process never had one. One load, for the first line of a hook.
+ */
+enum fdtab_use { FDTAB_UNKNOWN, FDTAB_IDLE, FDTAB_USED };
+extern _Atomic uint32_t fdtab_use;
+
+static inline bool fdtab_idle(void)
+{
+	return atomic_load_explicit(&fdtab_use, memory_order_relaxed) == FDTAB_IDLE;
+}
+
 /** fdtab_routed() - is there an entry? Without a reference: for a quick no. */
 bool fdtab_routed(int fd);
 

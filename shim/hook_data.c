@@ -21,16 +21,17 @@ static ssize_t routed_write(int fd, struct desc *d, const struct iovec *iov, int
 /* A negative position is the kernel's to refuse: to data.h it would be the shared offset. */
 #define BYTES(name, move, base, len, pos, ...) \
 	do { \
-		struct desc *d_ = fdtab_get(fd); \
-		struct iovec v_ = { .iov_base = base, .iov_len = len }; \
+		struct desc *d_ = likely(fdtab_idle()) ? NULL : fdtab_get(fd); \
+		struct iovec v_; \
 		if (likely(!d_)) \
 			return REAL(name)(__VA_ARGS__); \
+		v_ = (struct iovec){ .iov_base = base, .iov_len = len }; \
 		return move(fd, d_, &v_, 1, pos, 0); \
 	} while (0)
 
 #define VECTOR(name, move, pos, flags, ...) \
 	do { \
-		struct desc *d_ = fdtab_get(fd); \
+		struct desc *d_ = likely(fdtab_idle()) ? NULL : fdtab_get(fd); \
 		if (likely(!d_)) \
 			return REAL(name)(__VA_ARGS__); \
 		return move(fd, d_, iov, count, pos, flags); \
