@@ -1,9 +1,296 @@
-#include "volume/volume.h"
+#include "volume/s3volume.h"
 
-#include <errno.h>
+#include "volume/dir.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/*
+ * The S3 volume: what asks for attributes, the whole, and the constructor. s3volume.h says which module does what.
+ */
+
+struct stat_arg {
+	bool nofollow;
+	struct facts facts;
+};
+
+static int do_stat(struct walk *w, void *arg)
+{
+	struct stat_arg *a = arg;
+	int rc = lookup(w->v, &w->key, LOOK_META, &a->facts, &w->call->err);
+
+	if (rc)
+		return rc;
+	if (a->facts.kind == NODE_ABSENT)
+		return walk_missing(w);
+	if (facts_is_link(&a->facts) && (!a->nofollow || w->must_dir))
+		return walk_follow(w);
+	return a->facts.kind == NODE_FILE && w->must_dir ? -ENOTDIR : 0;
+}
+
+static int s3_stat(struct volume *v, struct vcall *call, const char *path, bool nofollow, struct wire_attr *ret)
+{
+	struct stat_arg a = { .nofollow = nofollow };
+	int rc = walk_run(s3_of(v), call, path, do_stat, &a);
+
+	if (rc == 0)
+		lookup_attr(s3_of(v), &a.facts, ret);
+	return rc;
+}
+
+static int s3_access(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint32_t flags)
+{
+	struct wire_attr attr;
+	int rc = s3_stat(v, call, path, flags & WIRE_NOFOLLOW, &attr);
+
+	if (rc || !mode)
+		return rc;
+	return attr_may(attr.mode, attr.uid, attr.gid, call->uid, call->gid, mode) ? 0 : -EACCES;
+}
+
+/* A bucket has no size: figures that no program runs out of. */
+static int s3_statfs(struct volume *v, struct vcall *call, const char *path, struct wire_statfs_rep *ret)
+{
+	struct wire_attr attr;
+	int rc = path[0] ? s3_stat(v, call, path, false, &attr) : 0;
+
+	if (rc)
+		return rc;
+	*ret = (struct wire_statfs_rep){
+		.blocks = (1ull << 50) / 4096,
+		.bfree = (1ull << 50) / 4096,
+		.files = 1ull << 40,
+		.ffree = 1ull << 40,
+		.fsid = VOLUME_DEV(v->index),
+		.bsize = 4096,
+		.namelen = 255,
+		.type = 0x5333,
+		.readonly = v->read_only,
+	};
+	return 0;
+}
+
+struct readlink_arg {
+	char target[WIRE_PATH_MAX];
+};
+
+static int do_readlink(struct walk *w, void *arg)
+{
+	struct readlink_arg *a = arg;
+	struct facts f;
+	int rc = lookup(w->v, &w->key, LOOK_META, &f, &w->call->err);
+
+	if (rc)
+		return rc;
+	if (f.kind == NODE_ABSENT)
+		return walk_missing(w);
+	if (!facts_is_link(&f))
+		return f.kind == NODE_FILE && w->must_dir ? -ENOTDIR : -EINVAL;
+	if (w->must_dir)
+		return walk_follow(w);
+	return lookup_target(w->v, &w->key, a->target, &w->call->err);
+}
+
+static int s3_readlink(struct volume *v, struct vcall *call, const char *path, char *buf, size_t room, size_t *ret_len)
+{
+	struct readlink_arg a;
+	int rc = walk_run(s3_of(v), call, path, do_readlink, &a);
+	size_t len;
+
+	if (rc)
+		return rc;
+	len = min_u64(strlen(a.target), room);
+	memcpy(buf, a.target, len);
+	*ret_len = len;
+	return 0;
+}
+
+static int s3_link(struct volume *v, struct vcall *call, const char *from, const char *to, uint32_t flags)
+{
+	(void)v;
+	(void)call;
+	(void)from;
+	(void)to;
+	(void)flags;
+	return -EPERM;
+}
+
+static int s3_sync(struct volume *vol, struct vcall *call)
+{
+	struct s3volume *v = s3_of(vol);
+	int rc = object_store_sync(v->store, &call->err);
+	int attrs = deferred_flush(v, NULL);
+
+	return rc < 0 ? rc : rc > 0 ? -EIO : attrs;
+}
+
+/* The store is shared by all volumes: each tells the failures of its own names. */
+struct drain_arg {
+	const struct s3volume *v;
+	void (*each)(void *arg, const struct vfailure *f);
+	void *arg;
+	int count;
+};
+
+static bool is_ours(const struct s3volume *v, const char *name)
+{
+	char head[S3PATH_BUCKET_MAX + S3_KEY_MAX + 16];
+
+	if (!v->root.bucket[0])
+		return true;
+	snprintf(head, sizeof(head), "s3://%s/%s", v->root.bucket, v->root.prefix);
+	return strncmp(name, head, strlen(head)) == 0;
+}
+
+static void on_failure(void *arg, const struct object_failure *of)
+{
+	struct drain_arg *a = arg;
+	struct vfailure *f;
+
+	if (!is_ours(a->v, of->name))
+		return;
+	a->count++;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return;
+	snprintf(f->name, sizeof(f->name), "%s", of->name);
+	snprintf(f->sentence, sizeof(f->sentence), "%s", of->sentence);
+	if (a->each)
+		a->each(a->arg, f);
+	free(f);
+}
+
+static int s3_drain(struct volume *vol, bool shutdown, void (*each)(void *arg, const struct vfailure *f), void *arg)
+{
+	struct s3volume *v = s3_of(vol);
+	struct drain_arg a = { v, each, arg, 0 };
+
+	(void)object_store_drain(v->store, shutdown, on_failure, &a);
+	(void)deferred_flush(v, NULL); /* failures are recorded */
+	return a.count + deferred_failures(v, each, arg);
+}
+
+static int s3_status(struct volume *vol, char *buf, size_t size)
+{
+	struct s3volume *v = s3_of(vol);
+	unsigned nodes, open;
+	int n;
+
+	pthread_mutex_lock(&v->names.lock);
+	nodes = HASH_COUNT(v->names.nodes);
+	open = HASH_COUNT(v->onodes);
+	pthread_mutex_unlock(&v->names.lock);
+	n = snprintf(buf, size, "{\"type\":\"S3\",\"names\":%u,\"open\":%u}", nodes, open);
+	return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
+}
+
+static void s3_free(struct volume *vol)
+{
+	struct s3volume *v = s3_of(vol);
+
+	deferred_stop(v);
+	names_deinit(&v->names);
+	free(v);
+}
+
+static const struct volume_ops s3_ops = {
+	.type = "S3",
+	.open = s3_open,
+	.stat = s3_stat,
+	.access = s3_access,
+	.setattr = s3_setattr,
+	.truncate = s3_truncate,
+	.statfs = s3_statfs,
+	.readlink = s3_readlink,
+	.mkdir = s3_mkdir,
+	.rmdir = s3_rmdir,
+	.unlink = s3_unlink,
+	.rename = s3_rename,
+	.symlink = s3_symlink,
+	.link = s3_link,
+	.mknod = s3_mknod,
+	.sync = s3_sync,
+	.drain = s3_drain,
+	.status = s3_status,
+	.free = s3_free,
+	.file_grant = s3_file_grant,
+	.file_claim = s3_file_claim,
+	.file_closed = s3_file_closed,
+	.file_sync = s3_file_sync,
+	.file_truncate = s3_file_truncate,
+	.file_allocate = s3_file_allocate,
+	.file_stat = s3_file_stat,
+	.file_setattr = s3_file_setattr,
+	.file_readdir = s3_file_readdir,
+	.file_free = s3_file_free,
+};
+
+/* HeadBucket: a wrong key, secret, region or bucket is told now, not by the first open. */
+static int check_bucket(const struct s3volume *v, struct err *err)
+{
+	struct s3_call *c = malloc(sizeof(*c));
+	int rc;
+
+	if (!c)
+		return err_set(err, ENOMEM, "out of memory");
+	s3_call_init(c, v->root.bucket[0] ? S3_HEAD_BUCKET : S3_LIST_BUCKETS, v->root.bucket[0] ? v->root.bucket : NULL,
+		     NULL);
+	rc = s3_run(v->client, c);
+	if (rc && err) {
+		*err = c->err;
+		if (!err->errnum)
+			err->errnum = -rc;
+		if (rc == -ENOENT)
+			err_wrap(err, "the bucket '%s' of the mount point '%s' does not exist", v->root.bucket,
+				 v->base.mount);
+		else
+			err_wrap(err, "the mount point '%s'", v->base.mount);
+	}
+	s3_page_deinit(&c->page);
+	free(c);
+	return rc;
+}
 
 int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, struct err *err)
 {
-	(void)ret;
-	return err_set(err, ENOSYS, "the S3 volume for '%s' is not built yet", config->mount);
+	struct s3volume *v;
+	int rc;
+
+	if (strlen(config->mount) >= sizeof(v->base.mount))
+		return err_set(err, ENAMETOOLONG, "the mount point '%s' is too long", config->mount);
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return err_set(err, ENOMEM, "out of memory");
+	v->base = (struct volume){
+		.ops = &s3_ops, .events = config->events, .index = config->index, .read_only = config->read_only
+	};
+	snprintf(v->base.mount, sizeof(v->base.mount), "%s", config->mount);
+	v->client = config->client;
+	v->store = config->store;
+	v->watch = config->watch;
+	v->attributes_list = config->attributes_list;
+	v->uid = geteuid();
+	v->gid = getegid();
+	v->started_ns = s3_now_ns();
+	names_init(&v->names, config->ttl_ms > 0 ? config->ttl_ms : 1000);
+	rc = s3path_root_init(&v->root, config->bucket, config->prefix);
+	if (rc)
+		err_set(err, -rc, "the mount point '%s': '%s' in the bucket '%s' is no folder that S3 can name",
+			config->mount, config->prefix ? config->prefix : "", config->bucket ? config->bucket : "");
+	if (rc == 0)
+		rc = check_bucket(v, err);
+	if (rc) {
+		names_deinit(&v->names);
+		free(v);
+		return rc;
+	}
+	rc = deferred_start(v, err);
+	if (rc) {
+		s3_free(&v->base);
+		return rc;
+	}
+	*ret = &v->base;
+	return 0;
 }

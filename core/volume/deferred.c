@@ -1,0 +1,478 @@
+#include "volume/s3volume.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+
+#include <string.h>
+#include <sys/stat.h>
+#include <utlist.h>
+
+/*
+ * chmod, chown and utimens of what is closed cost a copy of the object onto itself. Programs do them in a row (cp -p,
+ * tar, rsync), often just before a rename, which carries them along for nothing: so they are kept in the node, and
+ * written when the name was left alone for IDLE_MS, at fsync, sync and the session's end. An upload writes them with
+ * its own metadata. While an object is open its own commit is waited for: a copy would change the ETag that its readers
+ * depend on.
+ */
+#define IDLE_MS 1000
+#define HELPERS 8
+
+void deferred_mark_locked(struct s3volume *v, struct node *node)
+{
+	node->attr_due_ms = names_now_ms() + IDLE_MS;
+	if (!node->attr_dirty) {
+		node->attr_dirty = true;
+		DL_APPEND2(v->names.dirty, node, dirty_prev, dirty_next);
+	}
+	pthread_cond_broadcast(&v->wake);
+}
+
+void deferred_clear_locked(struct s3volume *v, struct node *node)
+{
+	if (node->attr_dirty)
+		DL_DELETE2(v->names.dirty, node, dirty_prev, dirty_next);
+	node->attr_dirty = false;
+}
+
+void deferred_wait_locked(struct s3volume *v, struct node *node)
+{
+	while (node->attr_writing)
+		pthread_cond_wait(&v->wake, &v->names.lock);
+}
+
+static void record_failure(struct s3volume *v, const struct s3key *k, const struct err *err)
+{
+	struct deferred_failure *f = calloc(1, sizeof(*f));
+
+	log_warn("volume", "attributes of 's3://%s/%s' could not be written: %s", k->bucket, k->key, err_text(err));
+	if (!f)
+		return;
+	snprintf(f->what.name, sizeof(f->what.name), "s3://%s/%s", k->bucket, k->key);
+	snprintf(f->what.sentence, sizeof(f->what.sentence), "mode, owner or times: %.900s", err_text(err));
+	pthread_mutex_lock(&v->names.lock);
+	f->next = v->failures;
+	v->failures = f;
+	pthread_mutex_unlock(&v->names.lock);
+}
+
+int deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct vfailure *f), void *arg)
+{
+	struct deferred_failure *all;
+	int n = 0;
+
+	pthread_mutex_lock(&v->names.lock);
+	all = v->failures;
+	pthread_mutex_unlock(&v->names.lock);
+	for (struct deferred_failure *f = all; f; f = f->next, n++)
+		if (each)
+			each(arg, &f->what);
+	return n;
+}
+
+/* What is to be written of one node. */
+struct job {
+	struct node *node; /* pinned, attr_writing */
+	struct s3key key;
+	enum node_kind kind;
+	struct attr attr;
+	bool meta_known;
+	struct s3_info info;
+	struct object *o;
+	struct err err;
+};
+
+/* Everything that the object has, where only the listing was asked so far. */
+static int ask(struct s3volume *v, struct job *j)
+{
+	struct s3_call *c = malloc(sizeof(*c));
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	s3_call_init(c, S3_HEAD_OBJECT, j->key.bucket, j->key.key);
+	rc = s3_run(v->client, c);
+	if (rc == 0)
+		j->info = c->info;
+	else
+		j->err = c->err;
+	free(c);
+	return rc;
+}
+
+static int write_file(struct s3volume *v, struct job *j)
+{
+	struct s3_info now;
+	struct copy c;
+	int rc = j->meta_known ? 0 : ask(v, j);
+
+	if (rc)
+		return rc;
+	if (attr_to_meta(&j->attr, &j->info.meta))
+		return err_set(&j->err, ENOSPC, "no room for more metadata");
+	c = (struct copy){ .bucket = j->key.bucket,
+			   .from = j->key.key,
+			   .to_bucket = j->key.bucket,
+			   .to = j->key.key,
+			   .size = j->info.size,
+			   .etag = j->info.etag,
+			   .meta = &j->info.meta,
+			   .content_type = j->info.content_type };
+	rc = copy_run(v, &c, &now, &j->err);
+	if (rc)
+		return rc;
+	memcpy(j->info.etag, now.etag, sizeof(j->info.etag));
+	j->info.mtime_ns = now.mtime_ns ? now.mtime_ns : s3_now_ns();
+	if (j->o) {
+		/* readers go on with the copy's ETag */
+		struct object_name name = { .client = v->client, .bucket = j->key.bucket, .key = j->key.key };
+
+		(void)object_rename(j->o, &name, &j->info, NULL);
+	}
+	return 0;
+}
+
+static int write_dir(struct s3volume *v, struct job *j)
+{
+	struct s3_call *c = malloc(sizeof(*c));
+	char key[S3_KEY_MAX + 2];
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	j->attr.mode = attr_mode(&j->attr, true);
+	j->attr.have |= ATTR_MODE;
+	rc = attr_to_meta(&j->attr, &j->info.meta);
+	s3path_dir_prefix(&j->key, key);
+	s3_call_init(c, S3_PUT_OBJECT, j->key.bucket, key);
+	c->meta = &j->info.meta;
+	c->content_type = j->info.content_type[0] ? j->info.content_type : "application/x-directory";
+	c->body.memory = "";
+	if (rc == 0)
+		rc = s3_run(v->client, c);
+	if (rc)
+		j->err = c->err;
+	j->info.mtime_ns = s3_now_ns();
+	free(c);
+	return rc;
+}
+
+static void note_written_locked(const struct job *j)
+{
+	struct node *node = j->node;
+
+	if (node->detached || node->kind != j->kind)
+		return;
+	node->mtime_ns = j->info.mtime_ns;
+	node->marker = node->marker || j->kind == NODE_DIR;
+	node->meta_known = names_set_meta(node, &j->info.meta, j->info.content_type) == 0;
+	if (j->kind == NODE_FILE) {
+		char *etag = strdup(j->info.etag);
+
+		if (etag) {
+			free(node->etag);
+			node->etag = etag;
+		}
+	}
+	/* what was set meanwhile is younger */
+	if (!node->attr_dirty)
+		node->attr = j->attr;
+}
+
+/* Takes the node out of the list. false: its upload will write it. */
+static bool begin_locked(struct s3volume *v, struct node *node, struct job *j)
+{
+	deferred_clear_locked(v, node);
+	if (node->detached || (node->kind != NODE_FILE && node->kind != NODE_DIR) ||
+	    (node->kind == NODE_FILE && !node->etag))
+		return false;
+	j->node = node;
+	j->kind = node->kind;
+	names_key(node->id, &j->key);
+	j->attr = node->attr;
+	j->meta_known = node->meta_known;
+	names_info(node, &j->info);
+	j->o = s3open_ref_locked(node);
+	node->pins++;
+	node->attr_writing = true;
+	return true;
+}
+
+static int flush_one(struct s3volume *v, struct node *node)
+{
+	struct job *j = calloc(1, sizeof(*j));
+	int rc = 0;
+
+	if (!j)
+		return -ENOMEM;
+	pthread_mutex_lock(&v->names.lock);
+	deferred_wait_locked(v, node);
+	if (!node->attr_dirty || !begin_locked(v, node, j)) {
+		pthread_mutex_unlock(&v->names.lock);
+		free(j);
+		return 0;
+	}
+	pthread_mutex_unlock(&v->names.lock);
+	rc = j->kind == NODE_FILE ? write_file(v, j) : write_dir(v, j);
+	/* changed or removed by somebody else: these attributes were another object's */
+	if (rc == -ENOENT || rc == -ESTALE)
+		log_debug("volume", "attributes of 's3://%s/%s' have lost their object, ignoring", j->key.bucket,
+			  j->key.key);
+	else if (rc)
+		record_failure(v, &j->key, &j->err);
+	pthread_mutex_lock(&v->names.lock);
+	if (rc == 0)
+		note_written_locked(j);
+	node->attr_writing = false;
+	names_unpin(&v->names, node);
+	pthread_cond_broadcast(&v->wake);
+	pthread_mutex_unlock(&v->names.lock);
+	object_unref(j->o);
+	free(j);
+	return rc == -ENOENT || rc == -ESTALE ? 0 : rc;
+}
+
+/* The next one that is due, pinned; @all: due or not. Times for the sleeper in @ret_wait_ms. */
+static struct node *next_locked(struct s3volume *v, bool all, int64_t *ret_wait_ms)
+{
+	int64_t now = names_now_ms(), wait = 3600 * 1000;
+
+	for (struct node *n = v->names.dirty; n; n = n->dirty_next) {
+		if (n->attr_writing)
+			continue;
+		if (!all && n->open && n->attr_due_ms <= now)
+			n->attr_due_ms = now + IDLE_MS;
+		if (all || n->attr_due_ms <= now) {
+			n->pins++;
+			return n;
+		}
+		wait = n->attr_due_ms - now < wait ? n->attr_due_ms - now : wait;
+	}
+	*ret_wait_ms = wait;
+	return NULL;
+}
+
+static int work(struct s3volume *v, bool all)
+{
+	int rc = 0;
+
+	for (;;) {
+		struct node *node;
+		int64_t wait;
+		int one;
+
+		pthread_mutex_lock(&v->names.lock);
+		node = next_locked(v, all, &wait);
+		pthread_mutex_unlock(&v->names.lock);
+		if (!node)
+			return rc;
+		one = flush_one(v, node);
+		pthread_mutex_lock(&v->names.lock);
+		names_unpin(&v->names, node);
+		pthread_mutex_unlock(&v->names.lock);
+		rc = one ? one : rc;
+	}
+}
+
+static void *helper_main(void *arg)
+{
+	return (void *)(intptr_t)work(arg, true);
+}
+
+int deferred_flush(struct s3volume *v, struct node *node)
+{
+	pthread_t helpers[HELPERS];
+	unsigned n = 0, many = 0;
+	int rc;
+
+	if (node)
+		return flush_one(v, node);
+	pthread_mutex_lock(&v->names.lock);
+	for (struct node *d = v->names.dirty; d && many < HELPERS; d = d->dirty_next)
+		many++;
+	pthread_mutex_unlock(&v->names.lock);
+	while (n + 1 < many && pthread_create(&helpers[n], NULL, helper_main, v) == 0)
+		n++;
+	rc = work(v, true);
+	while (n) {
+		void *theirs;
+
+		pthread_join(helpers[--n], &theirs);
+		rc = theirs ? (int)(intptr_t)theirs : rc;
+	}
+	return rc;
+}
+
+static void *thread_main(void *arg)
+{
+	struct s3volume *v = arg;
+	int64_t wait;
+
+	pthread_mutex_lock(&v->names.lock);
+	while (!v->stop) {
+		struct node *node = next_locked(v, false, &wait);
+		struct timespec ts;
+
+		if (node) {
+			pthread_mutex_unlock(&v->names.lock);
+			(void)flush_one(v, node); /* recorded */
+			pthread_mutex_lock(&v->names.lock);
+			names_unpin(&v->names, node);
+			continue;
+		}
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		ts.tv_sec += wait / 1000;
+		ts.tv_nsec += wait % 1000 * 1000000;
+		ts.tv_sec += ts.tv_nsec / 1000000000;
+		ts.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&v->wake, &v->names.lock, &ts);
+	}
+	pthread_mutex_unlock(&v->names.lock);
+	return NULL;
+}
+
+int deferred_start(struct s3volume *v, struct err *err)
+{
+	pthread_condattr_t attr;
+	int rc;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&v->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	rc = pthread_create(&v->thread, NULL, thread_main, v);
+	if (rc)
+		return err_set(err, rc, "a thread for attributes: %s", strerror(rc));
+	v->thread_runs = true;
+	return 0;
+}
+
+void deferred_stop(struct s3volume *v)
+{
+	struct deferred_failure *f, *next;
+
+	pthread_mutex_lock(&v->names.lock);
+	v->stop = true;
+	pthread_cond_broadcast(&v->wake);
+	pthread_mutex_unlock(&v->names.lock);
+	if (v->thread_runs)
+		pthread_join(v->thread, NULL);
+	pthread_cond_destroy(&v->wake);
+	for (f = v->failures; f; f = next) {
+		next = f->next;
+		free(f);
+	}
+}
+
+/* setattr */
+
+static bool allowed(const struct s3volume *v, const struct vcall *call, const struct node *node,
+		    const struct vsetattr *set)
+{
+	uint32_t owner = node->attr.have & ATTR_UID ? node->attr.uid : v->uid;
+	uint32_t group = node->attr.have & ATTR_GID ? node->attr.gid : v->gid;
+	uint32_t exact = set->mask & ~(uint32_t)(WIRE_SET_ATIME_NOW | WIRE_SET_MTIME_NOW);
+
+	if (call->uid == 0)
+		return true;
+	if (call->uid == owner)
+		return (!(set->mask & WIRE_SET_UID) || set->uid == owner) &&
+		       (!(set->mask & WIRE_SET_GID) || set->gid == group || set->gid == call->gid);
+	return !exact &&
+	       attr_may(attr_mode(&node->attr, node->kind == NODE_DIR), owner, group, call->uid, call->gid, 2);
+}
+
+static void apply_locked(struct s3volume *v, struct node *node, const struct vsetattr *set, bool persist)
+{
+	const uint32_t kept = ~(uint32_t)(WIRE_SET_ATIME | WIRE_SET_ATIME_NOW);
+	struct attr *a = &node->attr;
+	int64_t now = s3_now_ns();
+
+	if (set->mask & WIRE_SET_MODE) {
+		a->mode = (attr_mode(a, node->kind == NODE_DIR) & S_IFMT) | (set->mode & 07777);
+		a->have |= ATTR_MODE;
+	}
+	if (set->mask & WIRE_SET_UID) {
+		a->uid = set->uid;
+		a->have |= ATTR_UID;
+	}
+	if (set->mask & WIRE_SET_GID) {
+		a->gid = set->gid;
+		a->have |= ATTR_GID;
+	}
+	if (set->mask & (WIRE_SET_MTIME | WIRE_SET_MTIME_NOW)) {
+		a->mtime_ns = set->mask & WIRE_SET_MTIME_NOW ? now : set->mtime_ns;
+		a->have |= ATTR_MTIME;
+	}
+	if (set->mask & (WIRE_SET_ATIME | WIRE_SET_ATIME_NOW)) {
+		a->atime_ns = set->mask & WIRE_SET_ATIME_NOW ? now : set->atime_ns;
+		a->have |= ATTR_ATIME;
+	}
+	if (persist && (set->mask & kept))
+		deferred_mark_locked(v, node);
+}
+
+int s3_set_attr(struct s3volume *v, struct vcall *call, const struct s3key *k, struct node *pinned,
+		const struct vsetattr *set)
+{
+	const uint32_t mtime = WIRE_SET_MTIME | WIRE_SET_MTIME_NOW;
+	struct node *node = pinned;
+	struct object *o = NULL;
+	int64_t touched = 0;
+	char id[NAMES_ID_MAX];
+	int rc = 0;
+
+	pthread_mutex_lock(&v->names.lock);
+	if (!node) {
+		names_id(k, id);
+		node = names_get(&v->names, id);
+	}
+	if (!node) {
+		rc = -ENOMEM;
+	} else if (!allowed(v, call, node, set)) {
+		rc = -EPERM;
+	} else {
+		if (k && k->place != S3PLACE_KEY)
+			node->kind = NODE_DIR;
+		apply_locked(v, node, set, !node->detached && (!k || k->place == S3PLACE_KEY));
+		touched = node->attr.mtime_ns;
+		o = s3open_ref_locked(node);
+	}
+	pthread_mutex_unlock(&v->names.lock);
+	/* an upload that is due anyway carries it */
+	if (o && (set->mask & mtime) && object_dirty(o))
+		object_touch(o, touched);
+	object_unref(o);
+	return rc;
+}
+
+struct setattr_arg {
+	bool nofollow;
+	const struct vsetattr *set;
+};
+
+static int do_setattr(struct walk *w, void *arg)
+{
+	const struct setattr_arg *a = arg;
+	struct facts f;
+	int rc = lookup(w->v, &w->key, LOOK_META, &f, &w->call->err);
+
+	if (rc)
+		return rc;
+	if (f.kind == NODE_ABSENT)
+		return walk_missing(w);
+	if (facts_is_link(&f) && (!a->nofollow || w->must_dir))
+		return walk_follow(w);
+	if (f.kind == NODE_FILE && w->must_dir)
+		return -ENOTDIR;
+	if (facts_is_link(&f) && (a->set->mask & WIRE_SET_MODE))
+		return -EOPNOTSUPP;
+	return s3_set_attr(w->v, w->call, &w->key, NULL, a->set);
+}
+
+int s3_setattr(struct volume *v, struct vcall *call, const char *path, bool nofollow, const struct vsetattr *set)
+{
+	struct setattr_arg a = { nofollow, set };
+
+	return walk_run(s3_of(v), call, path, do_setattr, &a);
+}

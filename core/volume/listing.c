@@ -1,0 +1,178 @@
+#include "volume/listing.h"
+
+#include "base/util.h"
+
+#include <limits.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+struct listing *listing_new(void)
+{
+	struct listing *l = calloc(1, sizeof(*l));
+
+	if (l) {
+		atomic_init(&l->refs, 1);
+		l->started_ms = now_ms();
+	}
+	return l;
+}
+
+struct listing *listing_ref(struct listing *l)
+{
+	atomic_fetch_add(&l->refs, 1);
+	return l;
+}
+
+struct listing *listing_unref(struct listing *l)
+{
+	if (l && atomic_fetch_sub(&l->refs, 1) == 1) {
+		for (size_t i = 0; i < l->count; i++)
+			free(l->entries[i].name);
+		free(l->entries);
+		free(l);
+	}
+	return NULL;
+}
+
+const char *listing_name(const char *prefix, const char *key, bool is_prefix, size_t *ret_len)
+{
+	size_t plen = strlen(prefix), len;
+	const char *name = key + plen;
+
+	if (strncmp(key, prefix, plen) != 0)
+		return NULL;
+	len = strlen(name);
+	if (is_prefix && len && name[len - 1] == '/')
+		len--;
+	if (!len || len > NAME_MAX || memchr(name, '/', len))
+		return NULL;
+	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
+		return NULL;
+	*ret_len = len;
+	return name;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct listing_entry *x = a, *y = b;
+	int c = strcmp(x->name, y->name);
+
+	return c ? c : (int)x->dir - (int)y->dir;
+}
+
+static int add(struct listing *l, const char *name, size_t len, const struct s3_entry *s)
+{
+	const char *etag = s->is_prefix || !s->etag ? "" : s->etag;
+	size_t elen = strlen(etag);
+	char *text;
+
+	if (l->count == l->room) {
+		size_t want = l->room ? l->room * 2 : 64;
+		void *more = realloc(l->entries, want * sizeof(*l->entries));
+
+		if (!more)
+			return -ENOMEM;
+		l->entries = more;
+		l->room = want;
+	}
+	text = malloc(len + 1 + elen + 1);
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, name, len);
+	text[len] = 0;
+	memcpy(text + len + 1, etag, elen + 1);
+	l->entries[l->count++] =
+	    (struct listing_entry){ text, (uint16_t)len, s->is_prefix, s->is_prefix ? 0 : s->size, s->mtime_ns };
+	return 0;
+}
+
+int listing_add_page(struct listing *l, const char *prefix, const struct s3_page *page)
+{
+	size_t first = l->count;
+
+	for (size_t i = 0; i < page->count; i++) {
+		const struct s3_entry *s = &page->entries[i];
+		size_t len;
+		const char *name = listing_name(prefix, s->key, s->is_prefix, &len);
+
+		l->any = true;
+		if (!s->is_prefix && strcmp(s->key, prefix) == 0)
+			l->marker = true;
+		if (name && add(l, name, len, s))
+			return -ENOMEM;
+	}
+	if (l->count > first)
+		qsort(l->entries + first, l->count - first, sizeof(*l->entries), compare);
+	return 0;
+}
+
+void listing_finish(struct listing *l)
+{
+	size_t kept = 0;
+
+	if (l->count)
+		qsort(l->entries, l->count, sizeof(*l->entries), compare);
+	for (size_t i = 0; i < l->count; i++) {
+		if (kept && strcmp(l->entries[kept - 1].name, l->entries[i].name) == 0) {
+			free(l->entries[i].name);
+			continue;
+		}
+		l->entries[kept++] = l->entries[i];
+	}
+	l->count = kept;
+}
+
+const struct listing_entry *listing_find(const struct listing *l, const char *name)
+{
+	size_t lo = 0, hi = l->count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(l->entries[mid].name, name);
+
+		if (c == 0)
+			return &l->entries[mid];
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+int listing_fetch(struct s3_client *client, const char *bucket, const char *prefix, const char *token,
+		  struct listing *l, char **ret_token, struct err *err)
+{
+	struct s3_call *c = malloc(sizeof(*c));
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	s3_call_init(c, S3_LIST_OBJECTS_V2, bucket, NULL);
+	c->prefix = prefix;
+	c->delimiter = "/";
+	c->token = token;
+	c->max_keys = S3_LIST_MAX;
+	rc = s3_run(client, c);
+	if (rc == 0)
+		rc = listing_add_page(l, prefix, &c->page);
+	else if (err)
+		*err = c->err;
+	if (rc == 0) {
+		*ret_token = c->page.truncated && c->page.next_token ? strdup(c->page.next_token) : NULL;
+		if (c->page.truncated && c->page.next_token && !*ret_token)
+			rc = -ENOMEM;
+	}
+	s3_page_deinit(&c->page);
+	free(c);
+	return rc;
+}

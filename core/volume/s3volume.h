@@ -1,0 +1,208 @@
+/**
+ * s3volume.h - the S3 volume's insides, shared by its modules alone.
+ *
+ *   s3volume.c  constructor, table of operations, attributes, the whole
+ *   walk.c      from a path to a key; symlinks
+ *   lookup.c    what is there: names.c first, then the server
+ *   s3open.c    opening, open files, the object layer's events
+ *   s3dir.c     open directories
+ *   change.c    mkdir, rmdir, unlink, symlink, mknod
+ *   copy.c      copies on the server; rename.c: rename
+ *   deferred.c  attributes that are written later
+ *
+ * Locks: names.lock is the only one here. It guards names, onodes and their lists of files; nothing that may block is
+ * called under it, object_*() functions neither.
+ */
+#ifndef S3SHIM_VOLUME_S3VOLUME_H
+#define S3SHIM_VOLUME_S3VOLUME_H
+
+#include "base/util.h"
+#include "object/object.h"
+#include "volume/names.h"
+#include "volume/volume.h"
+
+struct s3file {
+	struct vfile base;
+	struct onode *n;
+	struct readahead ra;
+	bool writable, told; /* told: that it is gone */
+	struct s3file *prev, *next;
+};
+
+/** An open object as this volume sees it; lives while it has files or somebody opens it. */
+struct onode {
+	UT_hash_handle hh;
+	uint64_t id; /* object_id() */
+	unsigned commits;
+	struct object *o;  /* a reference */
+	struct node *node; /* pinned */
+	struct s3file *files;
+	unsigned users; /* opens and events under way */
+	bool listed;    /* in the volume's table */
+};
+
+struct deferred_failure {
+	struct vfailure what;
+	struct deferred_failure *next;
+};
+
+struct s3volume {
+	struct volume base;
+	struct s3_client *client;
+	struct object_store *store;
+	struct watch *watch;
+	struct s3path_root root;
+	bool attributes_list;
+	uint32_t uid, gid; /* of what has no owner: the broker's */
+	int64_t started_ns;
+	struct names names;
+	struct onode *onodes; /* by id */
+
+	/* deferred.c */
+	pthread_t thread;
+	pthread_cond_t wake;
+	bool thread_runs, stop;
+	struct deferred_failure *failures;
+};
+
+static inline struct s3volume *s3_of(struct volume *v)
+{
+	return container_of(v, struct s3volume, base);
+}
+
+static inline struct s3file *s3_file_of(struct vfile *f)
+{
+	return container_of(f, struct s3file, base);
+}
+
+/* walk.c */
+#define WALK_AGAIN 2 /* a symlink was resolved: the operation begins again with walk->key */
+
+struct walk {
+	struct s3volume *v;
+	struct vcall *call;
+	char path[WIRE_PATH_MAX]; /* clean */
+	bool must_dir;            /* a trailing slash */
+	struct s3key key;
+	unsigned links;
+};
+int walk_start(struct walk *w, struct s3volume *v, struct vcall *call, const char *path);
+/** walk_missing() - nothing is at the key: why? -ENOENT; -ENOTDIR; WALK_AGAIN or VOLUME_REDIRECT for a link on the way.
+ */
+int walk_missing(struct walk *w);
+/** walk_follow() - the key is a symlink. WALK_AGAIN; VOLUME_REDIRECT; negative errno. */
+int walk_follow(struct walk *w);
+/** walk_run() - @op for the path, again for each symlink on the way. */
+int walk_run(struct s3volume *v, struct vcall *call, const char *path, int (*op)(struct walk *w, void *arg), void *arg);
+
+static inline bool facts_is_link(const struct facts *f)
+{
+	return f->kind == NODE_FILE && (f->attr.have & ATTR_MODE) && (f->attr.mode & 0170000) == 0120000;
+}
+
+/* lookup.c */
+enum look {
+	LOOK_NAME, /* is it there, file or folder, size: what a listing tells */
+	LOOK_META, /* mode, owner, times, whether it is a symlink; not with attributes_list */
+	LOOK_BASE, /* all that a HEAD tells, whatever was configured: to be written over */
+};
+
+/** lookup() - what is at @k; facts->kind NODE_ABSENT is a result. */
+int lookup(struct s3volume *v, const struct s3key *k, enum look look, struct facts *ret, struct err *err);
+/** lookup_create() - the same, LOOK_NAME, for a name that may be made: -ENOENT if its folder is not there. */
+int lookup_create(struct s3volume *v, const struct s3key *k, struct facts *ret, struct err *err);
+/** lookup_known() - LOOK_NAME without asking anybody: false if nothing is known. */
+bool lookup_known(struct s3volume *v, const struct s3key *k, struct facts *ret);
+
+/** The first page of a folder that was asked for anyway: readdir goes on from it. */
+struct first_page {
+	struct listing *listing; /* NULL: none */
+	char *token;             /* NULL: that was all */
+	unsigned changes;        /* of the folder's node when it was asked for */
+};
+void first_page_drop(struct first_page *p);
+/** lookup_folder() - is there a directory? By its listing. @no_object: it is known that no object has the name. */
+int lookup_folder(struct s3volume *v, const struct s3key *k, bool no_object, struct facts *ret,
+		  struct first_page *ret_page, struct err *err);
+/** lookup_target() - of a symlink; @target: WIRE_PATH_MAX bytes. */
+int lookup_target(struct s3volume *v, const struct s3key *k, char *target, struct err *err);
+void lookup_attr(const struct s3volume *v, const struct facts *f, struct wire_attr *ret);
+
+/* s3open.c */
+int s3_open(struct volume *v, struct vcall *call, const char *path, uint32_t flags, uint32_t mode,
+	    struct volume_opened *ret);
+int s3_truncate(struct volume *v, struct vcall *call, const char *path, uint64_t size);
+int s3_file_grant(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, bool pin, struct vrange *ret);
+int s3_file_claim(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret);
+int s3_file_closed(struct vfile *f, struct vcall *call, bool *ret_last);
+int s3_file_sync(struct vfile *f, struct vcall *call);
+int s3_file_truncate(struct vfile *f, struct vcall *call, uint64_t size);
+int s3_file_allocate(struct vfile *f, struct vcall *call, uint32_t mode, uint64_t off, uint64_t len);
+int s3_file_stat(struct vfile *f, struct vcall *call, struct wire_attr *ret);
+int s3_file_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *set);
+int s3_file_readdir(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
+		    uint32_t *ret_entries, bool *ret_end);
+void s3_file_free(struct vfile *f);
+/** s3open_ref_locked() - the open object of a node, with a reference; NULL. object_unref() without the lock. */
+struct object *s3open_ref_locked(struct node *node);
+
+/* s3dir.c */
+/** s3dir_open() - @page: what lookup_folder() fetched, taken over; NULL. */
+int s3dir_open(struct s3volume *v, struct vcall *call, const struct s3key *k, struct first_page *page,
+	       struct volume_opened *ret);
+const struct s3key *s3dir_key(struct vfile *f);
+
+/* change.c */
+int s3_mkdir(struct volume *v, struct vcall *call, const char *path, uint32_t mode);
+int s3_rmdir(struct volume *v, struct vcall *call, const char *path);
+int s3_unlink(struct volume *v, struct vcall *call, const char *path);
+int s3_symlink(struct volume *v, struct vcall *call, const char *target, const char *path);
+int s3_mknod(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint64_t rdev);
+/** change_put() - a small object with attributes; conditional on nothing being there. -EEXIST. */
+int change_put(struct s3volume *v, struct vcall *call, const struct s3key *k, const struct attr *a, const char *body,
+	       struct err *err);
+int change_delete(struct s3volume *v, const char *bucket, const char *key, struct err *err);
+/** change_keep_folder() - a name was taken out of the folder of @k: it stays though it may be empty now. */
+void change_keep_folder(struct s3volume *v, const struct s3key *k);
+/** change_gone() - the name at @k is gone from the bucket: an open file there goes on without one. */
+void change_gone(struct s3volume *v, const struct s3key *k);
+/** change_look_below() - is anything below the folder but its marker; is the marker there? One LIST. */
+int change_look_below(struct s3volume *v, const struct s3key *k, bool *ret_marker, bool *ret_empty, struct err *err);
+/** change_has_locals() - files below it that are not in the bucket yet, folders kept though emptied? */
+bool change_has_locals(struct s3volume *v, const struct s3key *k);
+void change_new_attr(const struct vcall *call, uint32_t mode, struct attr *ret);
+int64_t s3_now_ns(void);
+
+/* copy.c */
+struct copy {
+	const char *bucket, *from, *to_bucket, *to;
+	uint64_t size;
+	const char *etag;           /* of the source, or "" */
+	const struct s3_meta *meta; /* NULL: as they are */
+	const char *content_type;
+};
+/** copy_run() - on the server; multipart beyond 5 GiB. @ret: ETag of the new object. */
+int copy_run(struct s3volume *v, const struct copy *c, struct s3_info *ret, struct err *err);
+
+/* rename.c */
+int s3_rename(struct volume *v, struct vcall *call, const char *from, const char *to, uint32_t flags);
+
+/* deferred.c */
+int deferred_start(struct s3volume *v, struct err *err);
+void deferred_stop(struct s3volume *v);
+/** deferred_mark_locked() - the node's attributes are to be written when it has been idle for a second. */
+void deferred_mark_locked(struct s3volume *v, struct node *node);
+/** deferred_clear_locked() - an upload writes them. */
+void deferred_clear_locked(struct s3volume *v, struct node *node);
+/** deferred_wait_locked() - until no attributes of @node (pinned) are on their way. */
+void deferred_wait_locked(struct s3volume *v, struct node *node);
+/** deferred_flush() - now; @node: this one alone (pinned), NULL: all. Return: the last error. */
+int deferred_flush(struct s3volume *v, struct node *node);
+/** deferred_failures() - what could not be written since the session began. Return: how many. */
+int deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct vfailure *f), void *arg);
+int s3_setattr(struct volume *v, struct vcall *call, const char *path, bool nofollow, const struct vsetattr *set);
+/** s3_set_attr() - of the name at @k, or of the @pinned node of an open file; whoever may not gets EPERM. */
+int s3_set_attr(struct s3volume *v, struct vcall *call, const struct s3key *k, struct node *pinned,
+		const struct vsetattr *set);
+
+#endif

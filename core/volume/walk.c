@@ -1,0 +1,147 @@
+#include "volume/s3volume.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * Names on the way are not looked at: that costs a request each, and hardly ever is one a symlink. Only where nothing
+ * was found, the components before it are asked for, from the last to the first: a file there is ENOTDIR, a symlink is
+ * resolved and the operation begins again. `..` is lexical.
+ */
+#define LINKS_MAX 40
+
+static int set_path(struct walk *w, const char *path)
+{
+	bool slash;
+	int rc = s3path_clean(path, w->path, &slash);
+
+	if (rc)
+		return rc;
+	w->must_dir = w->must_dir || slash;
+	return s3path_key(&w->v->root, w->path, &w->key);
+}
+
+int walk_start(struct walk *w, struct s3volume *v, struct vcall *call, const char *path)
+{
+	int rc;
+
+	w->v = v;
+	w->call = call;
+	w->links = 0;
+	w->must_dir = false;
+	rc = set_path(w, path);
+	return rc == -EXDEV ? -EINVAL : rc;
+}
+
+/* The absolute path of @target, which begins with `..` of the mount point. */
+static int leave(struct walk *w, const char *target)
+{
+	char joined[2 * WIRE_PATH_MAX], clean[WIRE_PATH_MAX];
+	bool slash;
+	int rc;
+
+	snprintf(joined, sizeof(joined), "%s/%s", w->v->base.mount, target);
+	if (strlen(joined) >= WIRE_PATH_MAX)
+		return -ENAMETOOLONG;
+	rc = s3path_clean(joined, clean, &slash);
+	/* beyond the root of all: `..` of / is / */
+	if (rc && rc != -EXDEV)
+		return rc;
+	for (const char *p = clean;; p += 3) {
+		if (strncmp(p, "../", 3) == 0)
+			continue;
+		if (strcmp(p, "..") == 0)
+			p += 2;
+		snprintf(w->call->redirect, sizeof(w->call->redirect), "/%.*s", WIRE_PATH_MAX - 2, p);
+		return VOLUME_REDIRECT;
+	}
+}
+
+/* The symlink at the first @len bytes of the path, whose key is @k. */
+static int resolve(struct walk *w, const struct s3key *k, size_t len)
+{
+	char target[WIRE_PATH_MAX], joined[3 * WIRE_PATH_MAX];
+	const char *rest = w->path + len;
+	size_t dir = len;
+	int rc;
+
+	if (++w->links > LINKS_MAX)
+		return -ELOOP;
+	rc = lookup_target(w->v, k, target, &w->call->err);
+	if (rc)
+		return rc;
+	while (dir && w->path[dir - 1] != '/')
+		dir--;
+	if (target[0] == '/') {
+		int n = snprintf(w->call->redirect, sizeof(w->call->redirect), "%s%s%s", target, rest,
+				 w->must_dir ? "/" : "");
+
+		return n >= (int)sizeof(w->call->redirect) ? -ENAMETOOLONG : VOLUME_REDIRECT;
+	}
+	snprintf(joined, sizeof(joined), "%.*s%s%s", (int)dir, w->path, target, rest);
+	if (strlen(joined) >= WIRE_PATH_MAX)
+		return -ENAMETOOLONG;
+	rc = set_path(w, joined);
+	if (rc == -EXDEV)
+		return leave(w, joined);
+	return rc ? rc : WALK_AGAIN;
+}
+
+int walk_follow(struct walk *w)
+{
+	struct s3key k = w->key;
+
+	return resolve(w, &k, strlen(w->path));
+}
+
+int walk_missing(struct walk *w)
+{
+	size_t len = strlen(w->path);
+
+	for (;;) {
+		char part[WIRE_PATH_MAX];
+		struct facts f;
+		struct s3key k;
+		int rc;
+
+		while (len && w->path[len - 1] != '/')
+			len--;
+		if (!len)
+			return -ENOENT;
+		len--;
+		memcpy(part, w->path, len);
+		part[len] = 0;
+		rc = s3path_key(&w->v->root, part, &k);
+		if (rc)
+			return rc;
+		rc = lookup(w->v, &k, LOOK_NAME, &f, &w->call->err);
+		if (rc == 0 && f.kind == NODE_FILE && !f.meta_known)
+			rc = lookup(w->v, &k, LOOK_META, &f, &w->call->err);
+		if (rc)
+			return rc;
+		if (f.kind == NODE_DIR)
+			return -ENOENT;
+		if (facts_is_link(&f))
+			return resolve(w, &k, len);
+		if (f.kind == NODE_FILE)
+			return -ENOTDIR;
+	}
+}
+
+int walk_run(struct s3volume *v, struct vcall *call, const char *path, int (*op)(struct walk *w, void *arg), void *arg)
+{
+	struct walk *w = malloc(sizeof(*w));
+	int rc;
+
+	if (!w)
+		return -ENOMEM;
+	rc = walk_start(w, v, call, path);
+	while (rc == 0) {
+		rc = op(w, arg);
+		if (rc != WALK_AGAIN)
+			break;
+		rc = 0;
+	}
+	free(w);
+	return rc;
+}
