@@ -312,6 +312,61 @@ void *bind_resolve(enum hook_id id)
 	return p;
 }
 
+/* How many dynamic symbols there are: what a GNU table does not say is found behind its last chain. */
+static uint32_t symbol_count(const struct symbols *s)
+{
+	uint32_t nbuckets, first, last = 0;
+	const uint32_t *buckets, *chain;
+
+	if (s->sysv)
+		return s->sysv[1];
+	nbuckets = s->gnu[0];
+	first = s->gnu[1];
+	buckets = (const uint32_t *)(const void *)((const ElfW(Addr) *)(const void *)(s->gnu + 4) + s->gnu[2]);
+	chain = buckets + nbuckets;
+	for (uint32_t i = 0; i < nbuckets; i++)
+		if (buckets[i] > last)
+			last = buckets[i];
+	if (last < first)
+		return first;
+	while (!(chain[last - first] & 1))
+		last++;
+	return last + 1;
+}
+
+struct mention {
+	const char *const *wanted;
+	size_t count;
+};
+
+static int mentions(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	const struct mention *m = arg;
+	struct object o = { .base = info->dlpi_addr };
+	struct symbols s;
+	uint32_t n;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+			o.dyn = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+	if (!o.dyn || is_vdso(info) || maps(info, &listed) || maps(info, bind_get(HOOK_read)) || !symbols_of(&o, &s))
+		return 0;
+	n = symbol_count(&s);
+	for (uint32_t i = 1; i < n; i++)
+		for (size_t k = 0; k < m->count; k++)
+			if (strcmp(s.str + s.sym[i].st_name, m->wanted[k]) == 0)
+				return 1;
+	return 0;
+}
+
+bool bind_mentioned(const char *const *wanted, size_t count)
+{
+	struct mention m = { .wanted = wanted, .count = count };
+
+	return dl_iterate_phdr(mentions, &m) != 0;
+}
+
 const char *bind_library_path(void)
 {
 	list();

@@ -12,6 +12,7 @@
 #include "shim/abi.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 enum hook_id {
 #define HOOK(family, name) HOOK_##name,
@@ -35,6 +36,12 @@ static inline void *bind_get(enum hook_id id)
 /** REAL(name)(args) - libc's. Only for symbols that every libc has; HAVE(name) asks for the others first. */
 #define REAL(name) ((__typeof__(&name))(uintptr_t)bind_get(HOOK_##name))
 #define HAVE(name) (bind_get(HOOK_##name) != NULL)
+
+/**
+ * bind_mentioned() - does the program or a library, libc and the shim apart, have one of @names among its dynamic symbols,
+ * imported or copied? Looks at what is loaded now; enters the loader.
+ */
+bool bind_mentioned(const char *const *wanted, size_t count);
 
 /** bind_library_path() - where libs3shim.so was loaded from, absolute; "" if unknown. */
 const char *bind_library_path(void);

@@ -278,7 +278,7 @@ struct inheritance {
 	int rc;
 };
 
-static void inherit(struct inheritance *in, int fd, struct desc *d)
+static void inherit(struct inheritance *in, struct desc *d)
 {
 	bool reads = (d->flags & O_ACCMODE) != O_WRONLY && !present_complete(d);
 	bool writes = desc_writable(d) && !present_writes_free(d);
@@ -289,11 +289,8 @@ static void inherit(struct inheritance *in, int fd, struct desc *d)
 		in->preloaded = reached_by_preload(in->path);
 		in->looked = true;
 	}
-	if (in->preloaded) {
-		reads = reads && fd == 0;
-		writes = false;
-	}
-	if (reads || writes)
+	/* Who is preloaded looks after its standard streams by itself: unhooked_inherited(). */
+	if (!in->preloaded)
 		in->rc = unhooked_use(d, reads, writes);
 }
 
@@ -307,7 +304,7 @@ static int inherit_entry(int fd, struct desc *d, void *arg)
 	d = fdtab_get(fd); /* attached now */
 	if (!d)
 		return 0;
-	inherit(in, fd, d);
+	inherit(in, d);
 	desc_put(d);
 	return in->rc;
 }
@@ -318,7 +315,7 @@ int image_inherit(const char *path, const struct state_change *change)
 	int rc = fdtab_each(inherit_entry, &in);
 
 	for (size_t i = 0; !rc && change && i < change->count; i++) {
-		inherit(&in, change->fd[i], change->desc[i]);
+		inherit(&in, change->desc[i]);
 		rc = in.rc;
 	}
 	return rc;

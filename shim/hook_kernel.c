@@ -163,6 +163,7 @@ EXPORT JUMPS void *dlopen(const char *name, int flags)
 {
 	if (unlikely(loader_is_routed(name)))
 		return loader_open(name, flags, NULL);
+	unhooked_loading();
 	return REAL(dlopen)(name, loader_flags(flags));
 }
 

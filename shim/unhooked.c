@@ -17,11 +17,36 @@ int unhooked_use(struct desc *d, bool reads, bool writes)
 	return rc;
 }
 
+/*
+ * Nearly every program reads descriptor 0 by read(2), and must not wait for the whole of a large object; a few use the
+ * stream that libc made of it at start. Who does knows it by name.
+ */
+static bool stdin_is_streamed(void)
+{
+	static const char *const wanted[] = { "stdin",		 "_IO_2_1_stdin_", "getchar",	      "getchar_unlocked",
+					      "gets",		 "scanf",	   "vscanf",	      "__isoc99_scanf",
+					      "__isoc99_vscanf", "__isoc23_scanf", "__isoc23_vscanf", "getwchar",
+					      "wscanf",		 "vwscanf" };
+
+	return bind_mentioned(wanted, ARRAY_SIZE(wanted));
+}
+
 /* A failure has nobody to be told to here; the program's own call on the descriptor will meet it again. */
 void unhooked_standard(int fd, struct desc *d)
 {
+	bool reads = fd == 0 && d->kind == WIRE_KIND_OBJECT && !present_complete(d) && stdin_is_streamed();
+
 	if (fd <= 2)
-		(void)unhooked_use(d, fd == 0, true);
+		(void)unhooked_use(d, reads, true);
+}
+
+void unhooked_loading(void)
+{
+	struct desc *d = fdtab_idle() || !fdtab_routed(0) ? NULL : fdtab_get(0);
+
+	if (d && fdtab_verify(0, d))
+		(void)unhooked_use(d, true, false);
+	desc_put(d);
 }
 
 void unhooked_inherited(void)

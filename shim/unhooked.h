@@ -14,6 +14,9 @@ int unhooked_use(struct desc *d, bool reads, bool writes);
 /** unhooked_standard() - @fd has become @d: if it is 0, 1 or 2, the streams that libc made at start will use it. */
 void unhooked_standard(int fd, struct desc *d);
 
+/** unhooked_loading() - a library is to be loaded: it may read the stream of descriptor 0. */
+void unhooked_loading(void);
+
 /** unhooked_inherited() - the same for what exec left on 0, 1 and 2. Once, after state_load(). */
 void unhooked_inherited(void);
 
