@@ -91,10 +91,10 @@ class Mount:
 
     def s3run(self, argv, options=(), log=None, stats=None):
         """The command line that runs argv on this mount."""
-        line = [S3RUN, *self.mount_options(), "--cache-dir", self.scratch / "cache", *options]
+        line = [S3RUN, *self.mount_options(), "--cache-dir", self.scratch / "cache"]
         line += ["--log", log, "--log-level", "debug"] if log else []
         line += ["--stats", stats] if stats else []
-        return [str(a) for a in [*line, "--", *argv]]
+        return [str(a) for a in [*line, *options, "--", *argv]]
 
     def start(self, argv, options=(), env=None, **popen):
         """Start it and return the Popen, with .log and .stats_file; see finish()."""
