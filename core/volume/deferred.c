@@ -195,6 +195,7 @@ static bool begin_locked(struct s3volume *v, struct node *node, struct job *j)
 	j->o = s3open_ref_locked(node);
 	node->pins++;
 	node->attr_writing = true;
+	v->writing++;
 	return true;
 }
 
@@ -224,6 +225,7 @@ static int flush_one(struct s3volume *v, struct node *node)
 	if (rc == 0)
 		note_written_locked(j);
 	node->attr_writing = false;
+	v->writing--;
 	names_unpin(&v->names, node);
 	pthread_cond_broadcast(&v->wake);
 	pthread_mutex_unlock(&v->names.lock);
@@ -300,6 +302,10 @@ int deferred_flush(struct s3volume *v, struct node *node)
 		pthread_join(helpers[--n], &theirs);
 		rc = theirs ? (int)(intptr_t)theirs : rc;
 	}
+	pthread_mutex_lock(&v->names.lock);
+	while (v->writing) /* the thread's own */
+		pthread_cond_wait(&v->wake, &v->names.lock);
+	pthread_mutex_unlock(&v->names.lock);
 	return rc;
 }
 
@@ -311,8 +317,16 @@ static void *thread_main(void *arg)
 	pthread_mutex_lock(&v->names.lock);
 	while (!v->stop) {
 		struct node *node = next_locked(v, false, &wait);
+		struct onode *n = NULL;
+		struct s3file *late = node ? NULL : s3open_late_locked(v, &wait, &n);
 		struct timespec ts;
 
+		if (late) {
+			pthread_mutex_unlock(&v->names.lock);
+			s3open_tell(v, late, n);
+			pthread_mutex_lock(&v->names.lock);
+			continue;
+		}
 		if (node) {
 			pthread_mutex_unlock(&v->names.lock);
 			(void)flush_one(v, node); /* recorded */

@@ -194,25 +194,83 @@ static void on_committed(void *arg, struct object *o, const struct s3_info *info
 	onode_put(v, n);
 }
 
-/* No descriptor is left: the broker forgets its ids and frees the files. No open adds one meanwhile (object.h). */
+/*
+ * No descriptor is left: the broker forgets its ids and frees the files. No open adds one meanwhile (object.h). A
+ * writer whose upload failed is kept for LATE_MS, or until it was asked for: its close may still be on its way to us,
+ * and is to hear of it.
+ */
+#define LATE_MS 2000
+
+static struct s3file *next_gone_locked(struct s3volume *v, struct onode *n, bool failed)
+{
+	struct s3file *f;
+
+	for (f = n->files; f; f = f->next) {
+		if (f->told || f->late_ms)
+			continue;
+		if (!failed || !f->writable || f->closed) {
+			f->told = true;
+			return f;
+		}
+		f->late_ms = names_now_ms() + LATE_MS;
+		v->late++;
+		pthread_cond_broadcast(&v->wake);
+	}
+	return NULL;
+}
+
 static void on_idle(void *arg, struct object *o)
 {
 	struct s3volume *v = arg;
 	struct onode *n = onode_of_event(v, o);
+	bool failed = object_dirty(o);
 	struct s3file *f;
 
 	if (!n)
 		return;
 	do {
 		pthread_mutex_lock(&v->names.lock);
-		for (f = n->files; f && f->told; f = f->next)
-			;
-		if (f)
-			f->told = true;
+		f = next_gone_locked(v, n, failed);
 		pthread_mutex_unlock(&v->names.lock);
 		if (f && v->base.events.file_gone)
 			v->base.events.file_gone(v->base.events.owner, &f->base);
 	} while (f);
+	onode_put(v, n);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+struct s3file *s3open_late_locked(struct s3volume *v, int64_t *wait_ms, struct onode **ret_n)
+{
+	int64_t now = names_now_ms();
+	struct onode *n, *next;
+
+	if (!v->late)
+		return NULL;
+	HASH_ITER (hh, v->onodes, n, next) {
+		for (struct s3file *f = n->files; f; f = f->next) {
+			if (!f->late_ms)
+				continue;
+			if (f->late_ms > now) {
+				*wait_ms = f->late_ms - now < *wait_ms ? f->late_ms - now : *wait_ms;
+				continue;
+			}
+			f->late_ms = 0;
+			f->told = true;
+			v->late--;
+			n->users++;
+			*ret_n = n;
+			return f;
+		}
+	}
+	return NULL;
+}
+#pragma GCC diagnostic pop
+
+void s3open_tell(struct s3volume *v, struct s3file *f, struct onode *n)
+{
+	if (v->base.events.file_gone)
+		v->base.events.file_gone(v->base.events.owner, &f->base);
 	onode_put(v, n);
 }
 
@@ -596,11 +654,22 @@ int s3_file_closed(struct vfile *vf, struct vcall *call, bool *ret_last)
 {
 	struct s3file *f = object_file(vf);
 
+	struct s3volume *v = s3_of(vf->volume);
+	int rc;
+
 	if (!f || !f->writable) {
 		*ret_last = true;
 		return 0;
 	}
-	return object_closed(f->n->o, ret_last, &call->err);
+	rc = object_closed(f->n->o, ret_last, &call->err);
+	pthread_mutex_lock(&v->names.lock);
+	f->closed = rc || *ret_last;
+	if (f->late_ms) {
+		f->late_ms = 1;
+		pthread_cond_broadcast(&v->wake);
+	}
+	pthread_mutex_unlock(&v->names.lock);
+	return rc;
 }
 
 int s3_file_sync(struct vfile *vf, struct vcall *call)
@@ -695,6 +764,8 @@ void s3_file_free(struct vfile *vf)
 		return;
 	}
 	pthread_mutex_lock(&v->names.lock);
+	if (f->late_ms)
+		v->late--;
 	DL_DELETE(f->n->files, f);
 	o = onode_release_locked(v, f->n);
 	pthread_mutex_unlock(&v->names.lock);

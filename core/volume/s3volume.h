@@ -26,6 +26,8 @@ struct s3file {
 	struct onode *n;
 	struct readahead ra;
 	bool writable, told; /* told: that it is gone */
+	bool closed;         /* the program has asked how its upload ended */
+	int64_t late_ms;     /* when file_gone is due that waits for that question; 0: none */
 	struct s3file *prev, *next;
 };
 
@@ -57,11 +59,13 @@ struct s3volume {
 	int64_t started_ns;
 	struct names names;
 	struct onode *onodes; /* by id */
+	unsigned late;        /* files with late_ms */
 
 	/* deferred.c */
 	pthread_t thread;
 	pthread_cond_t wake;
 	bool thread_runs, stop;
+	unsigned writing; /* attributes on their way */
 	struct deferred_failure *failures;
 };
 
@@ -143,6 +147,10 @@ int s3_file_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *
 int s3_file_readdir(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
 		    uint32_t *ret_entries, bool *ret_end);
 void s3_file_free(struct vfile *f);
+/** s3open_late_locked() - a file whose end is due to be told, marked; with a user of its onode in @ret_n. NULL: none;
+ *  @wait_ms is lowered to when one is due. s3open_tell() tells it. */
+struct s3file *s3open_late_locked(struct s3volume *v, int64_t *wait_ms, struct onode **ret_n);
+void s3open_tell(struct s3volume *v, struct s3file *f, struct onode *n);
 /** s3open_ref_locked() - the open object of a node, with a reference; NULL. object_unref() without the lock. */
 struct object *s3open_ref_locked(struct node *node);
 

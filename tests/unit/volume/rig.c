@@ -5,6 +5,7 @@
 #include "object/watch.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,11 +18,35 @@ static struct watch *watch;
 static struct object_store *store_;
 static char cache[64];
 
+/* As the broker does: who is at work with a file keeps it, be its end told of meanwhile. */
+static pthread_mutex_t lock_ = PTHREAD_MUTEX_INITIALIZER;
+static struct vfile *busy, *late;
+
 static void on_gone(void *owner, struct vfile *f)
 {
+	bool now;
+
 	(void)owner;
-	vfile_free(f);
+	pthread_mutex_lock(&lock_);
+	now = f != busy;
+	if (!now)
+		late = f;
+	pthread_mutex_unlock(&lock_);
+	if (now)
+		vfile_free(f);
 	rig.gone++;
+}
+
+static void set_busy(struct vfile *f)
+{
+	struct vfile *end;
+
+	pthread_mutex_lock(&lock_);
+	busy = f;
+	end = f ? NULL : late;
+	late = NULL;
+	pthread_mutex_unlock(&lock_);
+	vfile_free(end);
 }
 
 void rig_mount(const struct volume_s3_config *wanted)
@@ -100,11 +125,13 @@ int rig_close(struct volume_opened *o)
 	bool writable = (fcntl(o->fd, F_GETFL) & O_ACCMODE) != O_RDONLY, last = false;
 	int before = rig.gone, rc = 0;
 
+	set_busy(o->file);
 	close(o->fd);
 	if (writable) {
 		rc = vfile_closed(o->file, &rig.call, &last);
 		cr_assert(rc || last);
 	}
+	set_busy(NULL);
 	for (int i = 0; i < 500 && rig.gone == before && rc == 0; i++)
 		usleep(2000);
 	return rc;
