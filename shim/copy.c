@@ -110,6 +110,18 @@ long copy_files(int in, off_t *in_off, int out, off_t *out_off, size_t len)
 	return rc;
 }
 
+long copy_across(int in, off_t *in_off, int out, off_t *out_off, size_t len)
+{
+	struct end from = end_of(in, in_off), to = end_of(out, out_off);
+	bool same = from.d && to.d && from.d->kind == WIRE_KIND_OBJECT && to.d->kind == WIRE_KIND_OBJECT &&
+		    from.d->mount == to.d->mount && fdtab_verify(in, from.d) && fdtab_verify(out, to.d);
+	long rc = same ? by_hand(&from, &to, min_u64(len, 0x7ffff000)) : -EXDEV;
+
+	desc_put(from.d);
+	desc_put(to.d);
+	return rc;
+}
+
 static int prepare_end(int fd, const off_t *off, bool writes, size_t *len)
 {
 	struct desc *d = fdtab_routed(fd) ? fdtab_get(fd) : NULL;

@@ -97,6 +97,8 @@ EXPORT ssize_t copy_file_range(int in, off64_t *in_off, int out, off64_t *out_of
 
 	if (likely(rc == COPY_KERNEL))
 		rc = SYS(copy_file_range, in, in_off, out, out_off, n, flags);
+	if (rc == -EXDEV && !neither_routed(in, out))
+		rc = copy_across(in, in_off, out, out_off, n);
 	return ret_errno(rc);
 }
 
