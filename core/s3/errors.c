@@ -22,7 +22,8 @@ const struct errors_row *errors_find(const char *code, int http_status)
 		if (strcmp(rows[i].code, code) == 0)
 			return &rows[i];
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (!*rows[i].code && rows[i].http_status == http_status)
+		if (!*rows[i].code && rows[i].http_status == http_status &&
+		    !(http_status == 400 && code && *code)) /* its row is about an answer without a reason */
 			return &rows[i];
 	return http_status / 100 == 5 ? &other_5xx : http_status / 100 == 4 ? &other_4xx : &other;
 }

@@ -8,6 +8,7 @@ Test(errors, by_code)
 	cr_assert_eq(errors_find("NoSuchKey", 404)->errnum, ENOENT);
 	cr_assert_eq(errors_find("AccessDenied", 403)->errnum, EACCES);
 	cr_assert_eq(errors_find("InvalidObjectState", 403)->errnum, EIO);
+	cr_assert_str_eq(errors_find("NeverHeardOf", 400)->sentence, "the store refuses the request");
 	cr_assert_eq(errors_find("EntityTooLarge", 400)->errnum, EFBIG);
 	cr_assert_eq(errors_find("KeyTooLongError", 400)->errnum, ENAMETOOLONG);
 	cr_assert_eq(errors_find("QuotaExceeded", 403)->errnum, EDQUOT);
