@@ -284,9 +284,14 @@ static int keep_key(struct tree *t, const char *key)
 
 static int target_key(const struct tree *t, const char *key, char *out)
 {
-	int n = snprintf(out, S3_KEY_MAX + 1, "%s%s", t->to_prefix, key + strlen(t->prefix));
+	size_t head = strlen(t->to_prefix);
+	const char *tail = key + strlen(t->prefix);
 
-	return n > S3_KEY_MAX ? -ENAMETOOLONG : 0;
+	if (head + strlen(tail) > S3_KEY_MAX)
+		return -ENAMETOOLONG;
+	memcpy(out, t->to_prefix, head);
+	memcpy(out + head, tail, strlen(tail) + 1);
+	return 0;
 }
 
 struct one_copy {
@@ -294,6 +299,36 @@ struct one_copy {
 	char to[S3_KEY_MAX + 1];
 	const struct s3_entry *e;
 };
+
+static bool is_marker(const struct s3_entry *e)
+{
+	size_t len = strlen(e->key);
+
+	return e->size == 0 && len && e->key[len - 1] == '/';
+}
+
+/* versitygw 1.x refuses to copy onto a key that ends with a slash: an empty object with the same metadata is as good.
+ */
+static int put_marker(struct tree *t, const char *from, const char *to)
+{
+	struct s3_call *head = malloc(sizeof(*head)), *put = malloc(sizeof(*put));
+	int rc = head && put ? 0 : -ENOMEM;
+
+	if (rc == 0) {
+		s3_call_init(head, S3_HEAD_OBJECT, t->from->bucket, from);
+		rc = s3_run(t->v->client, head);
+	}
+	if (rc == 0) {
+		s3_call_init(put, S3_PUT_OBJECT, t->to->bucket, to);
+		put->meta = &head->info.meta;
+		put->content_type = head->info.content_type;
+		put->body.memory = "";
+		rc = s3_run(t->v->client, put);
+	}
+	free(put);
+	free(head);
+	return rc;
+}
 
 static int copy_batch(struct tree *t, const struct s3_entry *entries, size_t n, struct one_copy *batch)
 {
@@ -328,6 +363,8 @@ static int copy_batch(struct tree *t, const struct s3_entry *entries, size_t n, 
 	for (size_t i = 0; i < started; i++) {
 		int one = s3_wait(t->v->client, &batch[i].call);
 
+		if (one && is_marker(batch[i].e) && put_marker(t, batch[i].e->key, batch[i].to) == 0)
+			one = 0;
 		if (one == 0)
 			one = keep_key(t, batch[i].e->key);
 		else if (t->err)
@@ -540,8 +577,6 @@ static int check_folder(struct both *b, const struct facts *to)
 
 	if (to->kind == NODE_FILE)
 		return -ENOTDIR;
-	if (s3path_within(&b->from.key, &b->to.key))
-		return -EINVAL;
 	if (to->kind != NODE_DIR)
 		return 0;
 	if (b->to.key.place != S3PLACE_KEY)
@@ -552,22 +587,27 @@ static int check_folder(struct both *b, const struct facts *to)
 	return rc ? rc : empty ? 0 : -ENOTEMPTY;
 }
 
+/* Errors in the order in which rename(2) finds them. */
 static int move(struct both *b, const struct facts *from, const struct facts *to, uint32_t flags)
 {
 	struct s3volume *v = b->from.v;
 	struct err *err = &b->from.call->err;
+	int rc;
 
-	if (s3path_same(&b->from.key, &b->to.key))
-		return flags & NOREPLACE ? -EEXIST : 0;
 	if (to->kind != NODE_ABSENT && (flags & NOREPLACE))
 		return -EEXIST;
+	if (from->kind != NODE_DIR && (b->from.must_dir || b->to.must_dir))
+		return -ENOTDIR;
+	if (s3path_within(&b->from.key, &b->to.key))
+		return -EINVAL;
+	if (s3path_within(&b->to.key, &b->from.key))
+		return -ENOTEMPTY;
+	if (s3path_same(&b->from.key, &b->to.key))
+		return 0;
 	if (from->kind == NODE_DIR) {
-		int rc = check_folder(b, to);
-
+		rc = check_folder(b, to);
 		return rc ? rc : move_tree(v, &b->from.key, &b->to.key, err);
 	}
-	if (b->from.must_dir || b->to.must_dir)
-		return to->kind == NODE_DIR ? -EISDIR : -ENOTDIR;
 	if (to->kind == NODE_DIR)
 		return -EISDIR;
 	return move_file(v, &b->from.key, &b->to.key, to->kind == NODE_FILE, err);
@@ -590,19 +630,18 @@ static int run(struct both *b, uint32_t flags)
 	int rc;
 
 	do {
+		/* both folders first, as rename(2) does: then the name that is to be moved */
 		b->from.call->redirect_which = 1;
 		rc = look(&b->from, &from);
-		if (rc == 0 && from.kind == NODE_ABSENT)
-			rc = walk_missing(&b->from);
 		if (rc)
 			continue;
 		b->from.call->redirect_which = 2;
-		/* into itself is told before the target's folder is looked for */
-		if (from.kind == NODE_DIR && s3path_within(&b->from.key, &b->to.key))
-			return -EINVAL;
 		rc = look(&b->to, &to);
-		if (rc == 0)
-			return move(b, &from, &to, flags);
+		if (rc)
+			continue;
+		if (from.kind == NODE_ABSENT)
+			return -ENOENT;
+		return move(b, &from, &to, flags);
 	} while (rc == WALK_AGAIN);
 	return rc;
 }
