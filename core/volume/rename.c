@@ -91,8 +91,10 @@ static bool take_dirty(struct s3volume *v, const char *id, const struct s3key *f
 	return dirty;
 }
 
-/* Records: @from is @to now. */
-static void note_moved(struct s3volume *v, const char *from, const char *to, const struct s3_info *copied, bool meta)
+/* Records: @from is @to now. @replaced: ETag of what a file that was never uploaded stands over; it is on the server.
+ */
+static void note_moved(struct s3volume *v, const char *from, const char *to, const struct s3_info *copied,
+		       const char *replaced, bool meta)
 {
 	struct node *node, *old;
 
@@ -111,6 +113,10 @@ static void note_moved(struct s3volume *v, const char *from, const char *to, con
 			free(node->etag);
 			node->etag = etag;
 			node->mtime_ns = copied->mtime_ns ? copied->mtime_ns : s3_now_ns();
+		}
+		if (!copied && replaced) {
+			free(node->etag);
+			node->etag = strdup(replaced);
 		}
 		if (meta) {
 			deferred_clear_locked(v, node);
@@ -244,7 +250,8 @@ static int move_file(struct s3volume *v, const struct s3key *from, const struct 
 	if (rc == 0)
 		rc = o ? move_open(m, o, n) : move_closed(m);
 	if (rc == 0) {
-		note_moved(v, m->from_id, m->to_id, m->has_src ? &m->copied : NULL, m->has_src && m->meta);
+		note_moved(v, m->from_id, m->to_id, m->has_src ? &m->copied : NULL,
+			   m->to_exists ? m->replaced.etag : NULL, m->has_src && m->meta);
 		if (m->has_src)
 			rc = change_delete(v, from->bucket, from->key, err);
 		change_keep_folder(v, from);

@@ -216,6 +216,19 @@ Test(s3_volume, an_open_file_is_renamed_and_commits_under_its_new_key)
 	cr_assert_not(fake_has("d/tmp"));
 }
 
+Test(s3_volume, what_an_open_file_was_renamed_over_goes_with_its_unlink)
+{
+	struct volume_opened o;
+
+	bucket_put("final", "before", NULL);
+	cr_assert_eq(rig_open("tmp", O_WRONLY | O_CREAT, 0600, &o), 0);
+	cr_assert_eq(volume_rename(V, CALL, "tmp", "final", 0), 0);
+	cr_assert_eq(volume_unlink(V, CALL, "final"), 0);
+	cr_assert_not(fake_has("final"));
+	rig_close(&o);
+	cr_assert_not(fake_has("final"));
+}
+
 Test(s3_volume, rename_of_an_open_file_with_a_base)
 {
 	struct volume_opened o;
