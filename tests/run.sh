@@ -76,7 +76,7 @@ for part in "${parts[@]}"; do
 	fault) step fault python_tests ci tests/fault "$@" ;;
 	lint) step lint python_tests ci tests/lint "$@" ;;
 	asan | tsan) step "$part" sanitized "$part" "$@" ;;
-	bench) S3SHIM_BUILD=build/ci step bench /usr/bin/python3 tests/bench/bench.py "$@" ;;
+	bench) tests/support/install.sh bench && S3SHIM_BUILD=build/ci step bench /usr/bin/python3 tests/bench/bench.py "$@" ;;
 	esac
 done
 printf '\n%d s' $SECONDS

@@ -1,9 +1,10 @@
 #!/bin/bash
-# Install what the project needs on Debian 12: tests/support/install.sh [build|demo|test|versitygw]...
+# Install what the project needs on Debian 12: tests/support/install.sh [build|demo|test|bench|versitygw]...
 #
 #   build      what compiles the products (no tests); prints nothing if it is all there
 #   demo       build, and what examples/quickstart.sh shows
 #   test       build, and what tests/run.sh needs: Criterion, musl, clang tools, boto3, Ceph's radosgw
+#   bench      test, and the peers of tests/bench: aws, curl
 #   versitygw  the S3 server, compiled once into the user's cache folder; its path is the only line on stdout
 #
 # As root missing packages are installed with apt-get; otherwise the exact command is printed and the status is 1.
@@ -79,7 +80,8 @@ for what in "$@"; do
 	build) packages $build || exit 1 ;;
 	demo) packages $build $demo || exit 1 ;;
 	test) packages $build $tests || exit 1 ;;
+	bench) packages $build $tests awscli curl || exit 1 ;;
 	versitygw) versitygw || exit 1 ;;
-	*) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	*) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 done
