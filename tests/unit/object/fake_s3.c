@@ -59,7 +59,7 @@ static void free_things(struct thing **list)
 static struct thing *find(struct thing *list, const char *key, const char *id)
 {
 	for (; list; list = list->next)
-		if (id ? strcmp(list->id, id) == 0 : strcmp(list->key, key) == 0)
+		if (id ? strcmp(list->id, id) == 0 : key && strcmp(list->key, key) == 0)
 			return list;
 	return NULL;
 }
