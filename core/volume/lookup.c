@@ -321,13 +321,12 @@ static int judge(const struct ask *a, enum node_kind *ret)
 {
 	int head = a->head.status, list = a->list.status;
 
+	/* without the right to list, S3 answers 403 for what is not there */
 	if (head == 0)
 		*ret = NODE_FILE;
-	else if (head != -ENOENT && head != -EACCES)
-		return head;
-	else if (list == 0 && a->list.page.count)
+	else if ((head == -ENOENT || head == -EACCES) && list == 0 && a->list.page.count)
 		*ret = NODE_DIR;
-	else if (head == -EACCES)
+	else if (head != -ENOENT)
 		return head;
 	else if (list == 0 || list == -EACCES || list == -ENOENT)
 		*ret = NODE_ABSENT;

@@ -4,15 +4,15 @@
  *   volume_file_new()  a local folder, opened beneath its root; its real descriptors are handed over (WIRE_KIND_NATIVE)
  *   volume_s3_new()    a bucket, a prefix in one, or all buckets of an account as folders
  *
- * Paths are those of messages.def: relative to the mount point, no leading slash, no empty and no `.` components, "" for
- * the mount point itself; `..` may be left in them, never so many that the path climbs out by itself.
+ * Paths are those of messages.def: relative to the mount point, no leading slash, no empty and no `.` components, ""
+ * for the mount point itself; `..` may be left in them, never so many that the path climbs out by itself.
  *
- * Return values: 0; negative errno; VOLUME_REDIRECT where a symlink led out of the mount: call->redirect is the absolute
- * path to go on with (for a call with two paths, call->redirect_which is 1 or 2). Errors fill call->err with a sentence
- * where more is to be said than the errno.
+ * Return values: 0; negative errno; VOLUME_REDIRECT where a symlink led out of the mount: call->redirect is the
+ * absolute path to go on with (for a call with two paths, call->redirect_which is 1 or 2). Errors fill call->err with a
+ * sentence where more is to be said than the errno.
  *
- * Threads: every function may be called from any number of connection threads at once; they block on the network, at most
- * the session's deadline. Locks: names before objects; no network under the names lock.
+ * Threads: every function may be called from any number of connection threads at once; they block on the network, at
+ * most the session's deadline. Locks: names before objects; no network under the names lock.
  */
 #ifndef S3SHIM_VOLUME_VOLUME_H
 #define S3SHIM_VOLUME_VOLUME_H
@@ -45,10 +45,10 @@ struct vrange {
 /** What an open hands back. */
 struct volume_opened {
 	struct vfile *file; /* the caller's, until vfile_free(); NULL for WIRE_KIND_NATIVE */
-	int fd; /* to be given away, then closed */
+	int fd;             /* to be given away, then closed */
 	enum wire_kind kind;
-	uint32_t slot; /* WIRE_NO_SLOT but for objects */
-	uint64_t object; /* the same for every open of one inode, 0 but for objects */
+	uint32_t slot;              /* WIRE_NO_SLOT but for objects */
+	uint64_t object;            /* the same for every open of one inode, 0 but for objects */
 	struct vrange grant, claim; /* len 0: none */
 };
 
@@ -68,7 +68,7 @@ struct volume_events {
 /** How an upload ended that nobody waited for, or that failed: for s3run's exit status and s3ctl. */
 struct vfailure {
 	char name[WIRE_PATH_MAX + 128]; /* s3://bucket/key */
-	char sentence[ERR_TEXT_MAX]; /* why, and where the data is kept */
+	char sentence[ERR_TEXT_MAX];    /* why, and where the data is kept */
 };
 
 struct volume_ops {
@@ -114,8 +114,8 @@ struct volume_ops {
 	int (*file_stat)(struct vfile *f, struct vcall *call, struct wire_attr *ret);
 	int (*file_setattr)(struct vfile *f, struct vcall *call, const struct vsetattr *set);
 	/* Fills @buf with struct wire_dirent records from position @pos. */
-	int (*file_readdir)(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room,
-			    size_t *ret_used, uint32_t *ret_entries, bool *ret_end);
+	int (*file_readdir)(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
+			    uint32_t *ret_entries, bool *ret_end);
 	void (*file_free)(struct vfile *f);
 };
 
@@ -124,8 +124,8 @@ struct volume {
 	const struct volume_ops *ops;
 	struct volume_events events;
 	char mount[WIRE_PATH_MAX]; /* the mount point, absolute: for redirects and messages */
-	uint32_t index; /* of the mount point in S3SHIM_ROUTES; also the minor of its st_dev */
-	bool read_only; /* every change is EROFS, decided in volume.c before an implementation is asked */
+	uint32_t index;            /* of the mount point in S3SHIM_ROUTES; also the minor of its st_dev */
+	bool read_only;            /* every change is EROFS, decided in volume.c before an implementation is asked */
 };
 
 struct vfile {
@@ -176,8 +176,8 @@ struct vfile *vfile_free(struct vfile *f); /* returns NULL */
 
 /* Constructors. Strings are copied. */
 struct object_store; /* object/object.h */
-struct s3_client; /* s3/s3.h */
-struct watch; /* object/watch.h */
+struct s3_client;    /* s3/s3.h */
+struct watch;        /* object/watch.h */
 
 struct volume_file_config {
 	const char *path; /* the folder; must exist */
@@ -191,15 +191,15 @@ int volume_file_new(const struct volume_file_config *config, struct volume **ret
 
 struct volume_s3_config {
 	struct s3_client *client; /* borrowed; lives longer than the volume */
-	const char *bucket; /* NULL or "": every bucket is a folder below the mount point */
-	const char *prefix; /* the mount point is this prefix, confined to it; NULL, "" or "a/b" or "a/b/" */
+	const char *bucket;       /* NULL or "": every bucket is a folder below the mount point */
+	const char *prefix;       /* the mount point is this prefix, confined to it; NULL, "" or "a/b" or "a/b/" */
 	const char *mount;
 	uint32_t index;
 	bool read_only;
 	int ttl_ms; /* attributes and negative answers; default 1,000; what this session changed is seen at once */
-	bool attributes_list; /* do not ask for user metadata */
+	bool attributes_list;       /* do not ask for user metadata */
 	struct object_store *store; /* borrowed */
-	struct watch *watch; /* borrowed */
+	struct watch *watch;        /* borrowed */
 	struct volume_events events;
 };
 /** volume_s3_new() - checks the bucket (HeadBucket); a wrong key, secret, region or bucket is a sentence here. */
