@@ -4,11 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /*
  * mkdir writes a marker, rmdir removes it from an empty folder, unlink is one DELETE of a name that is known. A folder
  * that loses a name is kept in this session though nothing may be left that shows it (`sticky`, local).
  */
+
+int64_t s3_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
 
 void change_new_attr(const struct vcall *call, uint32_t mode, struct attr *ret)
 {
@@ -306,7 +315,7 @@ static int do_unlink(struct walk *w, void *arg)
 	pthread_mutex_lock(&w->v->names.lock);
 	node = names_find(&w->v->names, id);
 	if (node)
-		o = s3open_ref_locked(node);
+		o = onode_object_locked(node);
 	pthread_mutex_unlock(&w->v->names.lock);
 	/* before the DELETE: its readers may want what is still on the server, and a commit must not bring it back */
 	if (o) {

@@ -1,11 +1,7 @@
 #include "volume/s3volume.h"
 
-#include "volume/dir.h"
-
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /*
  * The S3 volume: what asks for attributes, the whole, and the constructor. s3volume.h says which module does what.
@@ -90,7 +86,7 @@ static int do_readlink(struct walk *w, void *arg)
 		return f.kind == NODE_FILE && w->must_dir ? -ENOTDIR : -EINVAL;
 	if (w->must_dir)
 		return walk_follow(w);
-	return lookup_target(w->v, &w->key, a->target, &w->call->err);
+	return ask_target(w->v, &w->key, a->target, &w->call->err);
 }
 
 static int s3_readlink(struct volume *v, struct vcall *call, const char *path, char *buf, size_t room, size_t *ret_len)

@@ -3,12 +3,12 @@
  *
  *   s3volume.c  constructor, table of operations, attributes, the whole
  *   walk.c      from a path to a key; symlinks
- *   lookup.c    what is there: names.c first, then the server
- *   s3open.c    opening, open files, the object layer's events
+ *   lookup.c    what is there: names.c first, then the server (ask.c)
+ *   s3open.c    opening; s3file.c: open files; onode.c: objects that are open, the object layer's events
  *   s3dir.c     open directories
  *   change.c    mkdir, rmdir, unlink, symlink, mknod
- *   copy.c      copies on the server; rename.c: rename
- *   deferred.c  attributes that are written later
+ *   copy.c      copies on the server; rename.c, rename_tree.c: rename
+ *   setattr.c   attributes that are set; deferred.c: and written later
  *
  * Locks: names.lock is the only one here. It guards names, onodes and their lists of files; nothing that may block is
  * called under it, object_*() functions neither.
@@ -128,11 +128,38 @@ void first_page_drop(struct first_page *p);
 /** lookup_folder() - is there a directory? By its listing. @no_object: it is known that no object has the name. */
 int lookup_folder(struct s3volume *v, const struct s3key *k, bool no_object, struct facts *ret,
 		  struct first_page *ret_page, struct err *err);
-/** lookup_target() - of a symlink; @target: WIRE_PATH_MAX bytes. */
-int lookup_target(struct s3volume *v, const struct s3key *k, char *target, struct err *err);
 void lookup_attr(const struct s3volume *v, const struct facts *f, struct wire_attr *ret);
 
-/* s3open.c */
+/** lookup_parent_locked() - the node of the folder that holds @k; NULL. */
+struct node *lookup_parent_locked(struct s3volume *v, const struct s3key *k);
+bool lookup_listing_believed(const struct node *parent, int64_t now_ms);
+
+/* ask.c: requests; answers go into the names */
+/** ask_meta() - HEAD of @k (of its marker, if @dir), with those that a scan of its folder asks for next. */
+int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *err);
+/** ask_all() - file, folder or nothing: HEAD and LIST side by side. */
+int ask_all(struct s3volume *v, const struct s3key *k, struct err *err);
+int ask_bucket(struct s3volume *v, const struct s3key *k, struct err *err);
+/** ask_target() - of a symlink; @target: WIRE_PATH_MAX bytes. */
+int ask_target(struct s3volume *v, const struct s3key *k, char *target, struct err *err);
+
+/* onode.c */
+extern const struct object_events onode_events; /* @arg: the volume */
+/** onode_get_locked() - the onode of @o with a user more, made for the node @id if there is none; NULL without memory.
+ */
+struct onode *onode_get_locked(struct s3volume *v, struct object *o, const char *id);
+struct onode *onode_find_locked(struct s3volume *v, uint64_t object);
+/** onode_release_locked() - frees it if nobody holds it. Return: an object to unref without the lock, or NULL. */
+struct object *onode_release_locked(struct s3volume *v, struct onode *n);
+void onode_put(struct s3volume *v, struct onode *n); /* a user less; without the lock */
+/** onode_late_locked() - a file whose end is due to be told, marked; with a user of its onode in @ret_n. NULL: none;
+ *  @wait_ms is lowered to when one is due. onode_tell() tells it. */
+struct s3file *onode_late_locked(struct s3volume *v, int64_t *wait_ms, struct onode **ret_n);
+void onode_tell(struct s3volume *v, struct s3file *f, struct onode *n);
+/** onode_object_locked() - the open object of a node, with a reference; NULL. object_unref() without the lock. */
+struct object *onode_object_locked(struct node *node);
+
+/* s3open.c, s3file.c */
 int s3_open(struct volume *v, struct vcall *call, const char *path, uint32_t flags, uint32_t mode,
 	    struct volume_opened *ret);
 int s3_truncate(struct volume *v, struct vcall *call, const char *path, uint64_t size);
@@ -147,13 +174,6 @@ int s3_file_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *
 int s3_file_readdir(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
 		    uint32_t *ret_entries, bool *ret_end);
 void s3_file_free(struct vfile *f);
-/** s3open_late_locked() - a file whose end is due to be told, marked; with a user of its onode in @ret_n. NULL: none;
- *  @wait_ms is lowered to when one is due. s3open_tell() tells it. */
-struct s3file *s3open_late_locked(struct s3volume *v, int64_t *wait_ms, struct onode **ret_n);
-void s3open_tell(struct s3volume *v, struct s3file *f, struct onode *n);
-/** s3open_ref_locked() - the open object of a node, with a reference; NULL. object_unref() without the lock. */
-struct object *s3open_ref_locked(struct node *node);
-
 /* s3dir.c */
 /** s3dir_open() - @page: what lookup_folder() fetched, taken over; NULL. */
 int s3dir_open(struct s3volume *v, struct vcall *call, const struct s3key *k, struct first_page *page,
@@ -193,6 +213,9 @@ struct copy {
 int copy_run(struct s3volume *v, const struct copy *c, struct s3_info *ret, struct err *err);
 
 /* rename.c */
+/** rename_file() - copy, delete, records; @to_exists: a file is there. */
+int rename_file(struct s3volume *v, const struct s3key *from, const struct s3key *to, bool to_exists, struct err *err);
+int rename_tree(struct s3volume *v, const struct s3key *from, const struct s3key *to, struct err *err);
 int s3_rename(struct volume *v, struct vcall *call, const char *from, const char *to, uint32_t flags);
 
 /* deferred.c */
@@ -208,6 +231,8 @@ void deferred_wait_locked(struct s3volume *v, struct node *node);
 int deferred_flush(struct s3volume *v, struct node *node);
 /** deferred_failures() - what could not be written since the session began. Return: how many. */
 int deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct vfailure *f), void *arg);
+
+/* setattr.c */
 int s3_setattr(struct volume *v, struct vcall *call, const char *path, bool nofollow, const struct vsetattr *set);
 /** s3_set_attr() - of the name at @k, or of the @pinned node of an open file; whoever may not gets EPERM. */
 int s3_set_attr(struct s3volume *v, struct vcall *call, const struct s3key *k, struct node *pinned,

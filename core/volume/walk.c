@@ -67,7 +67,7 @@ static int resolve(struct walk *w, const struct s3key *k, size_t len)
 
 	if (++w->links > LINKS_MAX)
 		return -ELOOP;
-	rc = lookup_target(w->v, k, target, &w->call->err);
+	rc = ask_target(w->v, k, target, &w->call->err);
 	if (rc)
 		return rc;
 	while (dir && w->path[dir - 1] != '/')

@@ -1,0 +1,255 @@
+#include "volume/s3volume.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <utlist.h>
+
+/*
+ * Files and the object layer's idle(): a file is linked to its onode while its descriptor is still ours, after
+ * object_reopen() has returned, so an idle() that was decided before never forgets it (object.h). An onode lives while
+ * it has files or users; its node is pinned and believed meanwhile, so that every name and every descriptor sees one
+ * record.
+ */
+struct object *onode_object_locked(struct node *node)
+{
+	return node->open ? object_ref(node->open->o) : NULL;
+}
+
+/* onodes */
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+struct onode *onode_find_locked(struct s3volume *v, uint64_t id)
+{
+	struct onode *n;
+
+	HASH_FIND(hh, v->onodes, &id, sizeof(id), n);
+	return n;
+}
+
+static void onode_list_locked(struct s3volume *v, struct onode *n)
+{
+	HASH_ADD(hh, v->onodes, id, sizeof(n->id), n);
+	n->listed = true;
+}
+
+static void onode_unlist_locked(struct s3volume *v, struct onode *n)
+{
+	if (n->listed)
+		HASH_DELETE(hh, v->onodes, n);
+	n->listed = false;
+}
+#pragma GCC diagnostic pop
+
+/* The onode of @o with a user more; made if there is none. Takes a reference of its own. */
+struct onode *onode_get_locked(struct s3volume *v, struct object *o, const char *id)
+{
+	struct onode *n = onode_find_locked(v, object_id(o));
+	struct node *node;
+
+	if (n) {
+		n->users++;
+		return n;
+	}
+	node = names_get(&v->names, id);
+	n = node ? calloc(1, sizeof(*n)) : NULL;
+	if (!n)
+		return NULL;
+	n->id = object_id(o);
+	n->o = object_ref(o);
+	n->node = node;
+	n->users = 1;
+	node->pins++;
+	node->open = n;
+	onode_list_locked(v, n);
+	return n;
+}
+
+/* Whoever held it is gone? Return: the object to unref without the lock; NULL. */
+struct object *onode_release_locked(struct s3volume *v, struct onode *n)
+{
+	struct object *o = n->o;
+
+	if (n->users || n->files)
+		return NULL;
+	onode_unlist_locked(v, n);
+	if (n->node->open == n) {
+		n->node->open = NULL;
+		n->node->until_ms = names_now_ms() + v->names.ttl_ms;
+		/* never came to the bucket: an upload that failed, or an open that did */
+		if (n->node->kind == NODE_FILE && !n->node->etag && !n->node->detached)
+			names_set_absent(&v->names, n->node);
+	}
+	names_unpin(&v->names, n->node);
+	free(n);
+	return o;
+}
+
+void onode_put(struct s3volume *v, struct onode *n)
+{
+	struct object *o;
+
+	pthread_mutex_lock(&v->names.lock);
+	n->users--;
+	o = onode_release_locked(v, n);
+	pthread_mutex_unlock(&v->names.lock);
+	object_unref(o);
+}
+
+/* A user more of the onode that the object layer means; NULL if it is gone. */
+static struct onode *onode_of_event(struct s3volume *v, struct object *o)
+{
+	struct onode *n;
+
+	pthread_mutex_lock(&v->names.lock);
+	n = onode_find_locked(v, object_id(o));
+	if (n)
+		n->users++;
+	pthread_mutex_unlock(&v->names.lock);
+	return n;
+}
+
+/* events of the object layer */
+
+static void on_prepare(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room)
+{
+	struct s3volume *v = arg;
+	struct onode *n = onode_of_event(v, o);
+	int64_t mtime = object_mtime_ns(o);
+	struct attr *a;
+
+	if (!n)
+		return;
+	pthread_mutex_lock(&v->names.lock);
+	a = &n->node->attr;
+	a->mode = attr_mode(a, false);
+	if (!(a->have & ATTR_UID))
+		a->uid = v->uid;
+	if (!(a->have & ATTR_GID))
+		a->gid = v->gid;
+	a->mtime_ns = mtime;
+	a->have |= ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_MTIME;
+	deferred_clear_locked(v, n->node);
+	(void)attr_to_meta(a, meta);
+	if (!content_type[0]) {
+		const char *slash = strrchr(n->node->id, '/');
+
+		snprintf(content_type, room, "%s", attr_content_type(slash ? slash + 1 : n->node->id));
+	}
+	pthread_mutex_unlock(&v->names.lock);
+	onode_put(v, n);
+}
+
+static void on_committed(void *arg, struct object *o, const struct s3_info *info)
+{
+	struct s3volume *v = arg;
+	struct onode *n = onode_of_event(v, o);
+	struct node *node;
+
+	if (!n)
+		return;
+	pthread_mutex_lock(&v->names.lock);
+	node = n->node;
+	n->commits++;
+	if (!node->detached) {
+		char *etag = strdup(info->etag);
+
+		if (etag) {
+			free(node->etag);
+			node->etag = etag;
+		}
+		node->kind = NODE_FILE;
+		node->size = info->size;
+		node->mtime_ns = info->mtime_ns;
+		node->meta_known = names_set_meta(node, &info->meta, info->content_type) == 0;
+		node->asked_ms = names_now_ms();
+		node->until_ms = node->asked_ms + v->names.ttl_ms;
+		names_set_local(&v->names, node, false);
+		names_changed(&v->names, &v->root, node);
+	}
+	pthread_mutex_unlock(&v->names.lock);
+	onode_put(v, n);
+}
+
+/*
+ * No descriptor is left: the broker forgets its ids and frees the files. No open adds one meanwhile (object.h). A
+ * writer whose upload failed is kept for LATE_MS, or until it was asked for: its close may still be on its way to us,
+ * and is to hear of it.
+ */
+#define LATE_MS 2000
+
+static struct s3file *next_gone_locked(struct s3volume *v, struct onode *n, bool failed)
+{
+	struct s3file *f;
+
+	for (f = n->files; f; f = f->next) {
+		if (f->told || f->late_ms)
+			continue;
+		if (!failed || !f->writable || f->closed) {
+			f->told = true;
+			return f;
+		}
+		f->late_ms = names_now_ms() + LATE_MS;
+		v->late++;
+		pthread_cond_broadcast(&v->wake);
+	}
+	return NULL;
+}
+
+static void on_idle(void *arg, struct object *o)
+{
+	struct s3volume *v = arg;
+	struct onode *n = onode_of_event(v, o);
+	bool failed = object_dirty(o);
+	struct s3file *f;
+
+	if (!n)
+		return;
+	do {
+		pthread_mutex_lock(&v->names.lock);
+		f = next_gone_locked(v, n, failed);
+		pthread_mutex_unlock(&v->names.lock);
+		if (f && v->base.events.file_gone)
+			v->base.events.file_gone(v->base.events.owner, &f->base);
+	} while (f);
+	onode_put(v, n);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+struct s3file *onode_late_locked(struct s3volume *v, int64_t *wait_ms, struct onode **ret_n)
+{
+	int64_t now = names_now_ms();
+	struct onode *n, *next;
+
+	if (!v->late)
+		return NULL;
+	HASH_ITER (hh, v->onodes, n, next) {
+		for (struct s3file *f = n->files; f; f = f->next) {
+			if (!f->late_ms)
+				continue;
+			if (f->late_ms > now) {
+				*wait_ms = f->late_ms - now < *wait_ms ? f->late_ms - now : *wait_ms;
+				continue;
+			}
+			f->late_ms = 0;
+			f->told = true;
+			v->late--;
+			n->users++;
+			*ret_n = n;
+			return f;
+		}
+	}
+	return NULL;
+}
+#pragma GCC diagnostic pop
+
+void onode_tell(struct s3volume *v, struct s3file *f, struct onode *n)
+{
+	if (v->base.events.file_gone)
+		v->base.events.file_gone(v->base.events.owner, &f->base);
+	onode_put(v, n);
+}
+
+const struct object_events onode_events = { on_prepare, on_committed, on_idle };

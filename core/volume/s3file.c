@@ -1,0 +1,161 @@
+#include "volume/s3volume.h"
+
+#include "volume/dir.h"
+
+#include <fcntl.h>
+#include <utlist.h>
+
+/*
+ * Open files of the S3 volume: those of objects forward to the object layer, those of directories to dir.c. Attributes
+ * are the name's record, with what only the inode knows: size, and mtime while it is written to.
+ */
+
+static struct s3file *object_file(struct vfile *f)
+{
+	return f->kind == WIRE_KIND_OBJECT ? s3_file_of(f) : NULL;
+}
+
+int s3_file_grant(struct vfile *vf, struct vcall *call, uint64_t off, uint64_t len, bool pin, struct vrange *ret)
+{
+	struct s3file *f = object_file(vf);
+	struct object_range r;
+	int rc = f ? object_grant(f->n->o, &f->ra, off, len, pin, &r, &call->err) : -EISDIR;
+
+	if (rc == 0)
+		*ret = (struct vrange){ r.off, r.len, r.gen };
+	return rc;
+}
+
+int s3_file_claim(struct vfile *vf, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret)
+{
+	struct s3file *f = object_file(vf);
+	struct object_range r;
+	int rc = f ? object_claim(f->n->o, off, len, &r, &call->err) : -EISDIR;
+
+	if (rc == 0)
+		*ret = (struct vrange){ r.off, r.len, r.gen };
+	return rc;
+}
+
+int s3_file_closed(struct vfile *vf, struct vcall *call, bool *ret_last)
+{
+	struct s3file *f = object_file(vf);
+
+	struct s3volume *v = s3_of(vf->volume);
+	int rc;
+
+	if (!f || !f->writable) {
+		*ret_last = true;
+		return 0;
+	}
+	rc = object_closed(f->n->o, ret_last, &call->err);
+	pthread_mutex_lock(&v->names.lock);
+	f->closed = rc || *ret_last;
+	if (f->late_ms) {
+		f->late_ms = 1;
+		pthread_cond_broadcast(&v->wake);
+	}
+	pthread_mutex_unlock(&v->names.lock);
+	return rc;
+}
+
+int s3_file_sync(struct vfile *vf, struct vcall *call)
+{
+	struct s3file *f = object_file(vf);
+	int rc;
+
+	if (!f)
+		return 0;
+	rc = object_dirty(f->n->o) ? object_sync(f->n->o, &call->err) : 0;
+	return rc ? rc : deferred_flush(s3_of(vf->volume), f->n->node);
+}
+
+int s3_file_truncate(struct vfile *vf, struct vcall *call, uint64_t size)
+{
+	struct s3file *f = object_file(vf);
+
+	if (!f || !f->writable)
+		return -EINVAL;
+	return object_truncate(f->n->o, size, &call->err);
+}
+
+int s3_file_allocate(struct vfile *vf, struct vcall *call, uint32_t mode, uint64_t off, uint64_t len)
+{
+	struct s3file *f = object_file(vf);
+
+	if (!f || !f->writable)
+		return -EBADF;
+	return object_allocate(f->n->o, mode, off, len, &call->err);
+}
+
+int s3_file_stat(struct vfile *vf, struct vcall *call, struct wire_attr *ret)
+{
+	struct s3volume *v = s3_of(vf->volume);
+	struct s3file *f = object_file(vf);
+	struct facts facts;
+	bool detached;
+
+	if (!f) {
+		int rc = lookup(v, s3dir_key(vf), LOOK_META, &facts, &call->err);
+
+		if (rc)
+			return rc;
+		if (facts.kind != NODE_DIR) { /* removed while open: still a directory */
+			facts = (struct facts){ .kind = NODE_DIR };
+			lookup_attr(v, &facts, ret);
+			ret->nlink = 0;
+			return 0;
+		}
+		lookup_attr(v, &facts, ret);
+		return 0;
+	}
+	pthread_mutex_lock(&v->names.lock);
+	names_facts(f->n->node, &facts);
+	detached = f->n->node->detached;
+	pthread_mutex_unlock(&v->names.lock);
+	facts.kind = NODE_FILE;
+	facts.size = object_size(f->n->o);
+	if (object_dirty(f->n->o)) {
+		facts.mtime_ns = object_mtime_ns(f->n->o);
+		facts.attr.have &= ~(unsigned)ATTR_MTIME;
+	}
+	lookup_attr(v, &facts, ret);
+	ret->nlink = !detached;
+	return 0;
+}
+
+int s3_file_setattr(struct vfile *vf, struct vcall *call, const struct vsetattr *set)
+{
+	struct s3volume *v = s3_of(vf->volume);
+	struct s3file *f = object_file(vf);
+
+	return s3_set_attr(v, call, f ? NULL : s3dir_key(vf), f ? f->n->node : NULL, set);
+}
+
+int s3_file_readdir(struct vfile *vf, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
+		    uint32_t *ret_entries, bool *ret_end)
+{
+	if (vf->kind != WIRE_KIND_DIR)
+		return -ENOTDIR;
+	return dir_readdir(vf, call, pos, buf, room, ret_used, ret_entries, ret_end);
+}
+
+void s3_file_free(struct vfile *vf)
+{
+	struct s3volume *v = s3_of(vf->volume);
+	struct s3file *f = object_file(vf);
+	struct object *o;
+
+	if (!f) {
+		dir_free(vf);
+		return;
+	}
+	pthread_mutex_lock(&v->names.lock);
+	if (f->late_ms)
+		v->late--;
+	DL_DELETE(f->n->files, f);
+	o = onode_release_locked(v, f->n);
+	pthread_mutex_unlock(&v->names.lock);
+	object_unref(o);
+	free(f);
+}
