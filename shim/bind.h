@@ -1,8 +1,8 @@
 /**
  * bind.h - libc's own functions: the originals behind the hooks.
  *
- * hooks.def lists every interposed symbol. REAL(name) is the original, found at first use by an ELF lookup of our own over
- * dl_iterate_phdr: the default version, in the first object after ours in load order that defines it. (Unversioned
+ * hooks.def lists every interposed symbol. REAL(name) is the original, found at first use by an ELF lookup of our own
+ * over dl_iterate_phdr: the default version, in the first object after ours in load order that defines it. (Unversioned
  * references would bind the oldest version; dlsym is outside libc.so before glibc 2.34.) Lock-free: two threads that
  * resolve at once find the same.
  */
@@ -38,8 +38,8 @@ static inline void *bind_get(enum hook_id id)
 #define HAVE(name) (bind_get(HOOK_##name) != NULL)
 
 /**
- * bind_mentioned() - does the program or a library, libc and the shim apart, have one of @names among its dynamic symbols,
- * imported or copied? Looks at what is loaded now; enters the loader.
+ * bind_mentioned() - does the program or a library, libc and the shim apart, have one of @names among its dynamic
+ * symbols, imported or copied? Looks at what is loaded now; enters the loader.
  */
 bool bind_mentioned(const char *const *wanted, size_t count);
 

@@ -24,8 +24,8 @@ long copy_files(int in, off_t *in_off, int out, off_t *out_off, size_t len);
 int copy_prepare_splice(int in, const off_t *in_off, int out, const off_t *out_off, size_t *len);
 
 /**
- * copy_across() - the kernel said EXDEV: two objects of one mount, of which one is in memory and one in a folder, are on one
- * file system all the same. Return: as copy_files(); -EXDEV if they are not such.
+ * copy_across() - the kernel said EXDEV: two objects of one mount, of which one is in memory and one in a folder, are
+ * on one file system all the same. Return: as copy_files(); -EXDEV if they are not such.
  */
 long copy_across(int in, off_t *in_off, int out, off_t *out_off, size_t len);
 

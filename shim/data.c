@@ -131,11 +131,19 @@ static long spans_at_offset(int fd, struct desc *d, const struct iovec *iov, int
 	return rc;
 }
 
+/* The broker hands out a descriptor that reads, since no lease sees one of O_PATH: that it must not is kept here. */
+static bool only_a_place(int fd, struct desc *d)
+{
+	return unlikely(atomic_load_explicit(&d->flags, memory_order_relaxed) & O_PATH) && fdtab_verify(fd, d);
+}
+
 long data_read(int fd, struct desc *d, const struct iovec *iov, int count, int64_t pos, int flags)
 {
 	bool free_offset = pos >= 0 || !desc_writable(d) || present_writes_free(d);
 	uint64_t len;
 
+	if (only_a_place(fd, d))
+		return -EBADF;
 	if (unlikely(d->kind == WIRE_KIND_DIR) && fdtab_verify(fd, d))
 		return -EISDIR;
 	if (d->kind != WIRE_KIND_OBJECT || (free_offset && present_complete(d)))
@@ -201,6 +209,8 @@ long data_seek(int fd, struct desc *d, int64_t off, int whence)
 	bool moves = whence != SEEK_CUR || off != 0;
 	long rc;
 
+	if (only_a_place(fd, d))
+		return -EBADF;
 	if (d->kind != WIRE_KIND_OBJECT || !moves || (holes && !fdtab_verify(fd, d)))
 		return SYS(lseek, fd, off, whence);
 	if (present_complete(d) && (!desc_writable(d) || present_writes_free(d)))

@@ -39,7 +39,7 @@ struct desc {
 	uint32_t offset_depth, offset_remote, offset_generation;
 	struct lock meta; /* the ranges below */
 	struct desc_range grant, claim;
-	char *path;               /* absolute, mem_alloc()ed; what fchdir, openat and readlink of /proc/self/fd say */
+	char *path; /* absolute, mem_alloc()ed; what fchdir, openat and readlink of /proc/self/fd say */
 	struct desc *next_free;
 };
 

@@ -1,13 +1,14 @@
 /**
  * link.h - the way to the broker: a pool of connections, one request at a time on each.
  *
- * Connections are high descriptors, close-on-exec, known by their inode, which is compared before each request. A thread
- * that finds one busy takes another (16 at most, then it waits); new ones come over an existing one. A forked child never
- * uses its parent's: a MADV_WIPEONFORK page tells. A vfork child has one of its own. Signals are blocked only while a
- * frame is sent or taken; while waiting the program's mask is in force, and a handler may make calls of its own on another
- * connection. Answers with an old id (left by a siglongjmp) are thrown away.
+ * Connections are high descriptors, close-on-exec, known by their inode, which is compared before each request. A
+ * thread that finds one busy takes another (16 at most, then it waits); new ones come over an existing one. A forked
+ * child never uses its parent's: a MADV_WIPEONFORK page tells. A vfork child has one of its own. Signals are blocked
+ * only while a frame is sent or taken; while waiting the program's mask is in force, and a handler may make calls of
+ * its own on another connection. Answers with an old id (left by a siglongjmp) are thrown away.
  *
- * The broker is the one at $S3SHIM_SOCKET; where that is unset it is this user's for these settings, started if need be.
+ * The broker is the one at $S3SHIM_SOCKET; where that is unset it is this user's for these settings, started if need
+ * be.
  */
 #ifndef S3SHIM_SHIM_LINK_H
 #define S3SHIM_SHIM_LINK_H
@@ -19,10 +20,10 @@
 /** What a call may take and bring beside its fixed parts. */
 struct link_extra {
 	const char *string[WIRE_STRINGS_MAX]; /* the request's */
-	void *tail; /* room for the reply's tail; NULL: thrown away */
+	void *tail;                           /* room for the reply's tail; NULL: thrown away */
 	size_t tail_room;
 	size_t tail_len; /* out; a tail that is text is NUL-terminated behind it where there is room */
-	int fd; /* out: close-on-exec; -1: none came */
+	int fd;          /* out: close-on-exec; -1: none came */
 };
 
 /**

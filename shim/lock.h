@@ -5,9 +5,9 @@
  * lock_drop() restores the mask. Held for memory work only, never over a message to the broker, except for
  * a description's offset lock (fdtab.h), which says so itself.
  *
- * After fork only the forking thread lives, and a lock that another one held would stay taken. So a taken lock carries the
- * number of its process's generation, which fork_check() (link.h) raises in a child: one of an older generation is free.
- * lock_wait() asks fork_check() itself, but only when it finds the lock taken.
+ * After fork only the forking thread lives, and a lock that another one held would stay taken. So a taken lock carries
+ * the number of its process's generation, which fork_check() (link.h) raises in a child: one of an older generation is
+ * free. lock_wait() asks fork_check() itself, but only when it finds the lock taken.
  */
 #ifndef S3SHIM_SHIM_LOCK_H
 #define S3SHIM_SHIM_LOCK_H

@@ -10,6 +10,6 @@
 #include <stddef.h>
 
 void *mem_alloc(size_t bytes); /* up to 128 KiB; NULL if the kernel has none; not zeroed */
-void mem_free(void *block); /* NULL is fine */
+void mem_free(void *block);    /* NULL is fine */
 
 #endif

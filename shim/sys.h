@@ -2,8 +2,8 @@
  * sys.h - system calls without libc: what the shim does for itself.
  *
  * The shim's own calls must not pass through its hooks, must work before libc is initialised, in signal handlers and in
- * vfork children, must not be cancellation points and must not touch errno. So they are inline instructions: each returns
- * what the kernel returned, a value or -errno. Source: syscall(2), "Architecture calling conventions".
+ * vfork children, must not be cancellation points and must not touch errno. So they are inline instructions: each
+ * returns what the kernel returned, a value or -errno. Source: syscall(2), "Architecture calling conventions".
  */
 #ifndef S3SHIM_SHIM_SYS_H
 #define S3SHIM_SHIM_SYS_H
@@ -38,18 +38,17 @@ static inline long sys6(long n, long a, long b, long c, long d, long e, long f)
 }
 
 /* SYS(read, fd, buf, n): up to six arguments, pointers and integers alike. */
-#define SYS_ARG_(x)		       ((long)(x))
-#define SYS0_(n)		       sys6(n, 0, 0, 0, 0, 0, 0)
-#define SYS1_(n, a)		       sys6(n, SYS_ARG_(a), 0, 0, 0, 0, 0)
-#define SYS2_(n, a, b)		       sys6(n, SYS_ARG_(a), SYS_ARG_(b), 0, 0, 0, 0)
-#define SYS3_(n, a, b, c)	       sys6(n, SYS_ARG_(a), SYS_ARG_(b), SYS_ARG_(c), 0, 0, 0)
-#define SYS4_(n, a, b, c, d)	       sys6(n, SYS_ARG_(a), SYS_ARG_(b), SYS_ARG_(c), SYS_ARG_(d), 0, 0)
-#define SYS5_(n, a, b, c, d, e)	       sys6(n, SYS_ARG_(a), SYS_ARG_(b), SYS_ARG_(c), SYS_ARG_(d), SYS_ARG_(e), 0)
-#define SYS6_(n, a, b, c, d, e, f)                                                                                     \
-	sys6(n, SYS_ARG_(a), SYS_ARG_(b), SYS_ARG_(c), SYS_ARG_(d), SYS_ARG_(e), SYS_ARG_(f))
+#define SYS_ARG_(x)                                ((long)(x))
+#define SYS0_(n)                                   sys6(n, 0, 0, 0, 0, 0, 0)
+#define SYS1_(n, a)                                sys6(n, SYS_ARG_(a), 0, 0, 0, 0, 0)
+#define SYS2_(n, a, b)                             sys6(n, SYS_ARG_(a), SYS_ARG_(b), 0, 0, 0, 0)
+#define SYS3_(n, a, b, c)                          sys6(n, SYS_ARG_(a), SYS_ARG_(b), SYS_ARG_(c), 0, 0, 0)
+#define SYS4_(n, a, b, c, d)                       sys6(n, SYS_ARG_(a), SYS_ARG_(b), SYS_ARG_(c), SYS_ARG_(d), 0, 0)
+#define SYS5_(n, a, b, c, d, e)                    sys6(n, SYS_ARG_(a), SYS_ARG_(b), SYS_ARG_(c), SYS_ARG_(d), SYS_ARG_(e), 0)
+#define SYS6_(n, a, b, c, d, e, f)                 sys6(n, SYS_ARG_(a), SYS_ARG_(b), SYS_ARG_(c), SYS_ARG_(d), SYS_ARG_(e), SYS_ARG_(f))
 #define SYS_PICK_(n, a, b, c, d, e, f, which, ...) which
-#define SYS(name, ...)                                                                                                 \
-	SYS_PICK_(SYS_##name, ##__VA_ARGS__, SYS6_, SYS5_, SYS4_, SYS3_, SYS2_, SYS1_, SYS0_)                          \
+#define SYS(name, ...) \
+	SYS_PICK_(SYS_##name, ##__VA_ARGS__, SYS6_, SYS5_, SYS4_, SYS3_, SYS2_, SYS1_, SYS0_) \
 	(SYS_##name, ##__VA_ARGS__)
 
 #endif

@@ -23,10 +23,11 @@ int unhooked_use(struct desc *d, bool reads, bool writes)
  */
 static bool stdin_is_streamed(void)
 {
-	static const char *const wanted[] = { "stdin",		 "_IO_2_1_stdin_", "getchar",	      "getchar_unlocked",
-					      "gets",		 "scanf",	   "vscanf",	      "__isoc99_scanf",
-					      "__isoc99_vscanf", "__isoc23_scanf", "__isoc23_vscanf", "getwchar",
-					      "wscanf",		 "vwscanf" };
+	static const char *const wanted[] = {
+		"stdin",           "_IO_2_1_stdin_", "getchar",        "getchar_unlocked", "gets",
+		"scanf",           "vscanf",         "__isoc99_scanf", "__isoc99_vscanf",  "__isoc23_scanf",
+		"__isoc23_vscanf", "getwchar",       "wscanf",         "vwscanf"
+	};
 
 	return bind_mentioned(wanted, ARRAY_SIZE(wanted));
 }

@@ -49,12 +49,12 @@ int counters_json(char *buf, size_t size)
 	uint64_t total = 0;
 	size_t n = 0;
 
-#define PUT(...)                                                                                                       \
-	do {                                                                                                           \
-		int r_ = snprintf(buf + n, size - n, __VA_ARGS__);                                                     \
-		if (r_ < 0 || (size_t)r_ >= size - n)                                                                  \
-			return -ENOBUFS;                                                                               \
-		n += (size_t)r_;                                                                                       \
+#define PUT(...) \
+	do { \
+		int r_ = snprintf(buf + n, size - n, __VA_ARGS__); \
+		if (r_ < 0 || (size_t)r_ >= size - n) \
+			return -ENOBUFS; \
+		n += (size_t)r_; \
 	} while (0)
 
 	PUT("{\"requests\": {");

@@ -14,14 +14,17 @@
 #define ERR_TEXT_MAX 1024
 
 struct err {
-	int errnum; /* positive errno of the failure; 0: nothing failed */
+	int errnum;              /* positive errno of the failure; 0: nothing failed */
 	char text[ERR_TEXT_MAX]; /* no newline, no secret; truncated at its end if too long */
 };
 
 /** ERR_INIT - a struct err that holds nothing. */
-#define ERR_INIT                                                                                                       \
-	{                                                                                                              \
-		0, { 0 }                                                                                               \
+#define ERR_INIT \
+	{ \
+		0, \
+		{ \
+			0 \
+		} \
 	}
 
 /**

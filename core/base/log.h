@@ -3,8 +3,8 @@
  *
  *     2026-11-21T11:35:52.123Z warn s3: retrying GET 's3://b/k': 503 SlowDown (attempt 2)
  *
- * Lower case, the object in quotes, `..., ignoring` where it is tolerated. Library code below broker logs at debug only,
- * except for what degrades the service (a condition that a server lacks). No secret is ever passed in. Control
+ * Lower case, the object in quotes, `..., ignoring` where it is tolerated. Library code below broker logs at debug
+ * only, except for what degrades the service (a condition that a server lacks). No secret is ever passed in. Control
  * characters in what is logged are escaped as \xNN, so that a key cannot forge a line. Any thread may log; a line is
  * one write(2). Not for the shim.
  */
@@ -31,8 +31,8 @@ void log_line(enum log_level level, const char *area, const char *fmt, ...) __at
 size_t log_recent_errors(char *buf, size_t size);
 
 #define log_debug(area, ...) log_line(LOG_DEBUG, area, __VA_ARGS__)
-#define log_info(area, ...) log_line(LOG_INFO, area, __VA_ARGS__)
-#define log_warn(area, ...) log_line(LOG_WARN, area, __VA_ARGS__)
+#define log_info(area, ...)  log_line(LOG_INFO, area, __VA_ARGS__)
+#define log_warn(area, ...)  log_line(LOG_WARN, area, __VA_ARGS__)
 #define log_error(area, ...) log_line(LOG_ERROR, area, __VA_ARGS__)
 
 #endif

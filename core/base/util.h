@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)                       __builtin_expect(!!(x), 1)
+#define unlikely(x)                     __builtin_expect(!!(x), 0)
 
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)
@@ -66,7 +66,7 @@ static inline void cleanup_close_p(const int *fd)
 	}
 }
 
-#define cleanup_free __attribute__((cleanup(cleanup_free_p)))
+#define cleanup_free  __attribute__((cleanup(cleanup_free_p)))
 #define cleanup_close __attribute__((cleanup(cleanup_close_p)))
 
 /** steal_fd(), steal_ptr() - take the value out of a cleanup variable: the caller owns it now. */

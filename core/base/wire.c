@@ -4,7 +4,7 @@
 #include <string.h>
 
 const struct wire_message wire_messages[WIRE_TYPE_MAX] = {
-#define MSG(NAME, name, strings, req, rep)                                                                             \
+#define MSG(NAME, name, strings, req, rep) \
 	[WIRE_##NAME] = { #NAME, strings, sizeof(struct wire_##name##_req), sizeof(struct wire_##name##_rep) },
 #include "base/messages.def"
 #undef MSG

@@ -479,10 +479,8 @@ int watch_prove(const char *dir, struct err *err)
 	ro = open(path, O_RDONLY | O_CLOEXEC);
 	if (ro < 0)
 		return err_set(err, EOPNOTSUPP, "opening '%s' again: %s", path, strerror(errno));
-	if (dir) {
-		close(rw);
-		rw = -1;
-	}
+	if (dir)
+		close(steal_fd(&rw)); /* it would count as a writer */
 	wrong = prove_fd(ro, in);
 	if (wrong)
 		return err_set(err, EOPNOTSUPP, "leases on %s%s%s do not work: %s", dir ? "'" : "",

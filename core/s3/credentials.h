@@ -1,9 +1,10 @@
 /**
  * credentials.h - where keys come from.
  *
- * The chain of the AWS SDKs (AWS SDKs and Tools Reference Guide, "Standardized credential providers"): explicit options,
- * environment, shared config and credentials files with profiles. Web identity, containers, IMDS and assumed roles join
- * the same table of sources later. What was found is kept; s3_credentials_get() asks the source again when it expires.
+ * The chain of the AWS SDKs (AWS SDKs and Tools Reference Guide, "Standardized credential providers"): explicit
+ * options, environment, shared config and credentials files with profiles. Web identity, containers, IMDS and assumed
+ * roles join the same table of sources later. What was found is kept; s3_credentials_get() asks the source again when
+ * it expires.
  *
  * Secrets stay in this struct and in the signer's scratch memory, which is wiped; nothing here logs them.
  */
@@ -18,7 +19,7 @@ struct s3_credentials;
 
 struct s3_credentials_config {
 	const char *access_key_id, *secret_key, *session_token; /* explicit; all of it or NULL */
-	const char *profile; /* default: $AWS_PROFILE, else "default" */
+	const char *profile;                                    /* default: $AWS_PROFILE, else "default" */
 };
 
 struct s3_keys {
