@@ -90,6 +90,8 @@ int object_rename(struct object *o, const struct object_name *name, const struct
 		r = fill_range_locked(o, 0, o->base_end, err);
 		object_wait_commit_locked(o);
 	}
+	if (r == 0 && name->if_etag && !s3_etag_equal(name->if_etag, o->has_base ? o->base.etag : ""))
+		r = err_set(err, EAGAIN, NAME_FMT " was committed meanwhile", NAME_ARG(o->name));
 	if (r == 0) {
 		pthread_mutex_lock(&s->lock);
 		if (object_find_locked(s, n) && object_find_locked(s, n) != o) {

@@ -50,6 +50,7 @@ struct object_name {
 	struct s3_client *client;
 	const char *bucket, *key;
 	const char *endpoint; /* where the client goes, for the journal; NULL: not told */
+	const char *if_etag; /* object_rename(): what the server has is this still, "": nothing; NULL: whatever it is */
 };
 
 /** Called without the object's mutex; @arg is object_set_owner()'s. */
@@ -152,7 +153,8 @@ void object_exclusive(struct object *o);
 int object_forget(struct object *o, struct err *err);
 
 /** object_rename() - commits go to a new key from now on; the caller has moved what is on the server, whose ETag and so
- * on are @base now (NULL: nothing is there yet). -EBUSY if the new name is open (forget that one first). */
+ * on are @base now (NULL: nothing is there yet). -EBUSY if the new name is open (forget that one first);
+ * -EAGAIN if @name->if_etag is not what the last commit or open made of the old one. */
 int object_rename(struct object *o, const struct object_name *name, const struct s3_info *base, struct err *err);
 
 /** A failure that a program may not have seen. */

@@ -18,11 +18,11 @@ struct ahead {
 	struct s3_call call;
 };
 
-static void learn_meta_locked(struct s3volume *v, struct ahead *a)
+static void learn_meta_locked(struct s3volume *v, struct ahead *a, uint64_t asked)
 {
 	struct node *node = names_get(&v->names, a->id);
 
-	if (!node || node->open || node->attr_dirty)
+	if (!node || node->open || node->attr_dirty || node->changed > asked)
 		return;
 	if (!a->dir) {
 		if (a->call.status == 0)
@@ -88,6 +88,7 @@ static size_t gather_ahead_locked(struct s3volume *v, const struct s3key *k, str
 int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *err)
 {
 	struct ahead **all = calloc(HEADS_AHEAD, sizeof(struct ahead *));
+	uint64_t asked;
 	size_t n = 0;
 	int rc;
 
@@ -100,6 +101,7 @@ int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *er
 	ahead_init(all[0], k, dir);
 	pthread_mutex_lock(&v->names.lock);
 	n = 1 + gather_ahead_locked(v, k, all + 1);
+	asked = v->names.changes;
 	pthread_mutex_unlock(&v->names.lock);
 	for (size_t i = 0; i < n; i++)
 		s3_start(v->client, &all[i]->call);
@@ -107,7 +109,7 @@ int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *er
 		s3_wait(v->client, &all[i]->call);
 	pthread_mutex_lock(&v->names.lock);
 	for (size_t i = 0; i < n; i++)
-		learn_meta_locked(v, all[i]);
+		learn_meta_locked(v, all[i], asked);
 	pthread_mutex_unlock(&v->names.lock);
 	rc = all[0]->call.status;
 	if (rc && err)
@@ -125,11 +127,11 @@ struct ask {
 	char prefix[S3_KEY_MAX + 2];
 };
 
-static void learn_locked(struct s3volume *v, const char *id, struct ask *a, enum node_kind kind)
+static void learn_locked(struct s3volume *v, const char *id, struct ask *a, enum node_kind kind, uint64_t asked)
 {
 	struct node *node = names_get(&v->names, id);
 
-	if (!node || node->open || node->attr_dirty || (node->sticky && kind == NODE_ABSENT))
+	if (!node || node->open || node->attr_dirty || node->changed > asked || (node->sticky && kind == NODE_ABSENT))
 		return;
 	if (kind == NODE_FILE) {
 		names_set_file(&v->names, node, &a->head.info, true);
@@ -171,11 +173,15 @@ int ask_all(struct s3volume *v, const struct s3key *k, struct err *err)
 	struct ask *a = malloc(sizeof(*a));
 	char id[NAMES_ID_MAX];
 	enum node_kind kind;
+	uint64_t asked;
 	int rc;
 
 	if (!a)
 		return -ENOMEM;
 	names_id(k, id);
+	pthread_mutex_lock(&v->names.lock);
+	asked = v->names.changes;
+	pthread_mutex_unlock(&v->names.lock);
 	s3path_dir_prefix(k, a->prefix);
 	s3_call_init(&a->head, S3_HEAD_OBJECT, k->bucket, k->key);
 	s3_call_init(&a->list, S3_LIST_OBJECTS_V2, k->bucket, NULL);
@@ -188,7 +194,7 @@ int ask_all(struct s3volume *v, const struct s3key *k, struct err *err)
 	rc = judge(a, &kind);
 	if (rc == 0) {
 		pthread_mutex_lock(&v->names.lock);
-		learn_locked(v, id, a, kind);
+		learn_locked(v, id, a, kind, asked);
 		pthread_mutex_unlock(&v->names.lock);
 	} else if (err) {
 		*err = rc == a->head.status ? a->head.err : a->list.err;

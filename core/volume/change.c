@@ -162,7 +162,7 @@ static int check_new(struct walk *w)
 	return rc ? rc : f.kind == NODE_ABSENT ? 0 : -EEXIST;
 }
 
-static int do_mkdir(struct walk *w, void *arg)
+static int do_mkdir_held(struct walk *w, void *arg)
 {
 	struct attr a;
 	int rc = check_new(w);
@@ -171,6 +171,16 @@ static int do_mkdir(struct walk *w, void *arg)
 		return rc;
 	change_new_attr(w->call, S_IFDIR | *(const uint32_t *)arg, &a);
 	return change_put(w->v, w->call, &w->key, &a, NULL, &w->call->err);
+}
+
+static int do_mkdir(struct walk *w, void *arg)
+{
+	int rc;
+
+	walk_hold(w, HOLD_ALONE);
+	rc = do_mkdir_held(w, arg);
+	walk_drop(w);
+	return rc;
 }
 
 int s3_mkdir(struct volume *v, struct vcall *call, const char *path, uint32_t mode)
@@ -183,7 +193,7 @@ struct new_file {
 	const char *body;
 };
 
-static int do_put(struct walk *w, void *arg)
+static int do_put_held(struct walk *w, void *arg)
 {
 	const struct new_file *n = arg;
 	struct attr a;
@@ -196,6 +206,16 @@ static int do_put(struct walk *w, void *arg)
 		return rc;
 	change_new_attr(w->call, n->mode, &a);
 	return change_put(w->v, w->call, &w->key, &a, n->body, &w->call->err);
+}
+
+static int do_put(struct walk *w, void *arg)
+{
+	int rc;
+
+	walk_hold(w, HOLD_ALONE);
+	rc = do_put_held(w, arg);
+	walk_drop(w);
+	return rc;
 }
 
 int s3_mknod(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint64_t rdev)
@@ -257,7 +277,7 @@ bool change_has_locals(struct s3volume *v, const struct s3key *k)
 	return has;
 }
 
-static int do_rmdir(struct walk *w, void *arg)
+static int do_rmdir_held(struct walk *w, void *arg)
 {
 	char marker_key[S3_KEY_MAX + 2];
 	bool marker = false, empty = false;
@@ -288,12 +308,22 @@ static int do_rmdir(struct walk *w, void *arg)
 	return rc;
 }
 
+static int do_rmdir(struct walk *w, void *arg)
+{
+	int rc;
+
+	walk_hold(w, HOLD_TREE);
+	rc = do_rmdir_held(w, arg);
+	walk_drop(w);
+	return rc;
+}
+
 int s3_rmdir(struct volume *v, struct vcall *call, const char *path)
 {
 	return walk_run(s3_of(v), call, path, do_rmdir, NULL);
 }
 
-static int do_unlink(struct walk *w, void *arg)
+static int do_unlink_held(struct walk *w, void *arg)
 {
 	struct object *o = NULL;
 	struct node *node;
@@ -330,6 +360,16 @@ static int do_unlink(struct walk *w, void *arg)
 	if (rc == 0)
 		change_gone(w->v, &w->key);
 	object_unref(o);
+	return rc;
+}
+
+static int do_unlink(struct walk *w, void *arg)
+{
+	int rc;
+
+	walk_hold(w, HOLD_ALONE);
+	rc = do_unlink_held(w, arg);
+	walk_drop(w);
 	return rc;
 }
 

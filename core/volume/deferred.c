@@ -34,12 +34,6 @@ void deferred_clear_locked(struct s3volume *v, struct node *node)
 	node->attr_dirty = false;
 }
 
-void deferred_wait_locked(struct s3volume *v, struct node *node)
-{
-	while (node->attr_writing)
-		pthread_cond_wait(&v->wake, &v->names.lock);
-}
-
 static void record_failure(struct s3volume *v, const struct s3key *k, const struct err *err)
 {
 	struct deferred_failure *f = calloc(1, sizeof(*f));
@@ -71,13 +65,14 @@ int deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct v
 
 /* What is to be written of one node. */
 struct job {
-	struct node *node; /* pinned, attr_writing */
+	struct node *node; /* pinned, held */
 	struct s3key key;
 	enum node_kind kind;
 	struct attr attr;
 	bool meta_known;
 	struct s3_info info;
 	struct object *o;
+	struct hold hold;
 	struct err err;
 };
 
@@ -102,6 +97,7 @@ static int ask(struct s3volume *v, struct job *j)
 static int write_file(struct s3volume *v, struct job *j)
 {
 	struct s3_info now;
+	char copied[S3_ETAG_MAX];
 	struct copy c;
 	int rc = j->meta_known ? 0 : ask(v, j);
 
@@ -120,11 +116,14 @@ static int write_file(struct s3volume *v, struct job *j)
 	rc = copy_run(v, &c, &now, &j->err);
 	if (rc)
 		return rc;
+	memcpy(copied, j->info.etag, sizeof(copied));
 	memcpy(j->info.etag, now.etag, sizeof(j->info.etag));
 	j->info.mtime_ns = now.mtime_ns ? now.mtime_ns : s3_now_ns();
 	if (j->o) {
 		/* readers go on with the copy's ETag */
-		struct object_name name = { .client = v->client, .bucket = j->key.bucket, .key = j->key.key };
+		struct object_name name = {
+			.client = v->client, .bucket = j->key.bucket, .key = j->key.key, .if_etag = copied
+		};
 
 		(void)object_rename(j->o, &name, &j->info, NULL);
 	}
@@ -156,7 +155,7 @@ static int write_dir(struct s3volume *v, struct job *j)
 	return rc;
 }
 
-static void note_written_locked(const struct job *j)
+static void note_written_locked(struct s3volume *v, const struct job *j)
 {
 	struct node *node = j->node;
 
@@ -173,6 +172,7 @@ static void note_written_locked(const struct job *j)
 			node->etag = etag;
 		}
 	}
+	node->changed = ++v->names.changes;
 	/* what was set meanwhile is younger */
 	if (!node->attr_dirty)
 		node->attr = j->attr;
@@ -193,9 +193,22 @@ static bool begin_locked(struct s3volume *v, struct node *node, struct job *j)
 	names_info(node, &j->info);
 	j->o = onode_object_locked(node);
 	node->pins++;
-	node->attr_writing = true;
 	v->writing++;
 	return true;
+}
+
+/* The name alone: @node (pinned) may be renamed while it is waited for. */
+static void hold_node_locked(struct s3volume *v, struct node *node, struct hold *h)
+{
+	for (;;) {
+		char id[NAMES_ID_MAX];
+
+		snprintf(id, sizeof(id), "%s", node->id);
+		hold_take_locked(&v->holds, &v->names.lock, h, HOLD_ALONE, id, NULL);
+		if (strcmp(id, node->id) == 0)
+			return;
+		hold_drop_locked(&v->holds, h);
+	}
 }
 
 static int flush_one(struct s3volume *v, struct node *node)
@@ -206,8 +219,9 @@ static int flush_one(struct s3volume *v, struct node *node)
 	if (!j)
 		return -ENOMEM;
 	pthread_mutex_lock(&v->names.lock);
-	deferred_wait_locked(v, node);
+	hold_node_locked(v, node, &j->hold);
 	if (!node->attr_dirty || !begin_locked(v, node, j)) {
+		hold_drop_locked(&v->holds, &j->hold);
 		pthread_mutex_unlock(&v->names.lock);
 		free(j);
 		return 0;
@@ -222,8 +236,8 @@ static int flush_one(struct s3volume *v, struct node *node)
 		record_failure(v, &j->key, &j->err);
 	pthread_mutex_lock(&v->names.lock);
 	if (rc == 0)
-		note_written_locked(j);
-	node->attr_writing = false;
+		note_written_locked(v, j);
+	hold_drop_locked(&v->holds, &j->hold);
 	v->writing--;
 	names_unpin(&v->names, node);
 	pthread_cond_broadcast(&v->wake);
@@ -239,8 +253,6 @@ static struct node *next_locked(struct s3volume *v, bool all, int64_t *ret_wait_
 	int64_t now = names_now_ms(), wait = 3600 * 1000;
 
 	for (struct node *n = v->names.dirty; n; n = n->dirty_next) {
-		if (n->attr_writing)
-			continue;
 		if (!all && n->open && n->attr_due_ms <= now)
 			n->attr_due_ms = now + IDLE_MS;
 		if (all || n->attr_due_ms <= now) {

@@ -320,6 +320,7 @@ void names_changed(struct names *n, const struct s3path_root *root, struct node 
 	char id[NAMES_ID_MAX];
 	struct node *parent;
 
+	node->changed = ++n->changes;
 	names_key(node->id, &k);
 	if (k.place != S3PLACE_KEY)
 		return;

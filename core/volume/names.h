@@ -57,12 +57,12 @@ struct node {
 	bool whole, sticky, huge; /* huge: more than one page, do not list it to learn of one name */
 	struct listing *listing;
 	int64_t listing_until_ms;
+	uint64_t changed;  /* names.changes when this session changed it last */
 	unsigned changes;  /* by this session, in this folder: a listing begun before is not hung up */
 	size_t scan_next;  /* index in the listing that a program that stats in order comes to next */
 	unsigned scan_run; /* how many it has stat'ed so */
 
-	bool attr_dirty;   /* deferred.c: attributes wait to be written, */
-	bool attr_writing; /* or are on their way */
+	bool attr_dirty; /* deferred.c: attributes wait to be written */
 	int64_t attr_due_ms;
 	struct node *dirty_prev, *dirty_next;
 	struct node *local_prev, *local_next;
@@ -79,6 +79,7 @@ struct names {
 	struct node *locals;
 	struct node *dirty;
 	uint64_t salt;
+	uint64_t changes; /* by this session: an answer to a question asked before one is no news of its name */
 };
 
 /** A copy of what is known, for use without the lock. */

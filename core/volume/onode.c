@@ -151,7 +151,6 @@ static void on_committed(void *arg, struct object *o, const struct s3_info *info
 		return;
 	pthread_mutex_lock(&v->names.lock);
 	node = n->node;
-	n->commits++;
 	if (!node->detached) {
 		char *etag = strdup(info->etag);
 

@@ -2,16 +2,17 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /*
  * A file: CopyObject, then DELETE; of folders see rename_tree.c.
  *
  * An open file goes on under its new key (object_rename()). Its commit may slip in between the copy and
- * object_rename(): the copy would then hold the old bytes while the object believes that it is clean. object_rename()
- * waits for a commit that is under way, and on_committed() counts: if the count has moved, the copy is made again
- * before the old key is deleted.
+ * object_rename(): the copy would then hold the old bytes while the object believes that it is clean. So
+ * object_rename() is told which ETag was copied, and the copy is made again where that is not the last.
  */
-#define NOREPLACE 1u
+#define NOREPLACE  1u
+#define MOVE_TRIES 50 /* some 1.2 s in all */
 
 struct both {
 	struct walk from, to;
@@ -31,16 +32,6 @@ static struct object *open_at(struct s3volume *v, const char *id, struct onode *
 	}
 	pthread_mutex_unlock(&v->names.lock);
 	return o;
-}
-
-static unsigned commits_of(struct s3volume *v, const struct onode *n)
-{
-	unsigned c;
-
-	pthread_mutex_lock(&v->names.lock);
-	c = n->commits;
-	pthread_mutex_unlock(&v->names.lock);
-	return c;
 }
 
 /* What is known of a name on the server. */
@@ -67,12 +58,6 @@ static bool take_dirty(struct s3volume *v, const char *id, const struct s3key *f
 
 	pthread_mutex_lock(&v->names.lock);
 	node = names_find(&v->names, id);
-	if (node && node->attr_writing) {
-		node->pins++;
-		deferred_wait_locked(v, node);
-		names_unpin(&v->names, node);
-		node = names_find(&v->names, id);
-	}
 	dirty = node && node->kind == NODE_FILE && node->attr_dirty && node->meta_known;
 	if (dirty) {
 		names_info(node, ret);
@@ -156,41 +141,55 @@ struct move {
 	struct err *err;
 };
 
-/* The copy, and the open object's new name, until no commit came between. */
-static int move_open(struct move *m, struct object *o, const struct onode *n)
+static void nap_ms(long ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/*
+ * The copy, and the open object's new name, until no commit came between. -EBUSY of a copy: a commit has reached the
+ * server and not yet the object; or somebody else has replaced what the object knows.
+ */
+static int move_open(struct move *m, struct object *o)
 {
 	struct object_name name = { .client = m->v->client, .bucket = m->to->bucket, .key = m->to->key };
+	int rc = -EBUSY;
 
-	for (int tries = 0; tries < 8; tries++) {
-		unsigned before = commits_of(m->v, n);
+	for (long tries = 0; tries < MOVE_TRIES && (rc == -EBUSY || rc == -EAGAIN); tries++) {
 		struct s3_info *base = NULL;
-		int rc;
 
+		nap_ms(tries);
 		m->has_src = object_info(o, &m->src);
+		name.if_etag = m->has_src ? m->src.etag : "";
 		if (m->has_src) {
-			rc = copy_file(m->v, m->from, m->to, &m->src, m->meta ? &m->dirty : NULL, &m->copied, m->err);
-			if (rc == -EBUSY && commits_of(m->v, n) != before)
-				continue;
-			if (rc)
-				return rc;
 			base = &m->copied;
+			rc = copy_file(m->v, m->from, m->to, &m->src, m->meta ? &m->dirty : NULL, base, m->err);
+			if (rc)
+				continue;
 		} else if (m->to_exists) {
 			base = &m->replaced; /* its commit replaces what is there */
 		}
 		rc = object_rename(o, &name, base, m->err);
-		if (rc)
-			return rc;
-		if (commits_of(m->v, n) == before)
-			return 0;
 	}
-	return -EBUSY;
+	return rc == -EAGAIN ? -EBUSY : rc;
 }
 
+/* Somebody else may have replaced it since it was looked at: then what is there now is moved. */
 static int move_closed(struct move *m)
 {
-	if (!m->has_src)
-		return -ENOENT;
-	return copy_file(m->v, m->from, m->to, &m->src, m->meta ? &m->dirty : NULL, &m->copied, m->err);
+	int rc = -EBUSY;
+
+	for (int tries = 0; tries < 3 && rc == -EBUSY; tries++) {
+		if (tries)
+			(void)ask_all(m->v, m->from, NULL);
+		m->has_src = known_info(m->v, m->from_id, &m->src);
+		if (!m->has_src)
+			return -ENOENT;
+		rc = copy_file(m->v, m->from, m->to, &m->src, m->meta ? &m->dirty : NULL, &m->copied, m->err);
+	}
+	return rc;
 }
 
 static int forget_target(struct move *m)
@@ -228,13 +227,12 @@ int rename_file(struct s3volume *v, const struct s3key *from, const struct s3key
 	m->err = err;
 	names_id(from, m->from_id);
 	names_id(to, m->to_id);
-	m->has_src = known_info(v, m->from_id, &m->src);
 	m->to_exists = known_info(v, m->to_id, &m->replaced) && to_exists;
 	rc = to_exists ? forget_target(m) : 0;
 	o = open_at(v, m->from_id, &n);
 	m->meta = take_dirty(v, m->from_id, from, to, &m->dirty);
 	if (rc == 0)
-		rc = o ? move_open(m, o, n) : move_closed(m);
+		rc = o ? move_open(m, o) : move_closed(m);
 	if (rc == 0) {
 		note_moved(v, m->from_id, m->to_id, m->has_src ? &m->copied : NULL,
 			   m->to_exists ? m->replaced.etag : NULL, m->has_src && m->meta);
@@ -305,24 +303,38 @@ static int look(struct walk *w, struct facts *ret)
 	return rc == -ENOENT ? walk_missing(w) : rc;
 }
 
-static int run(struct both *b, uint32_t flags)
+/* Under the hold of both names. */
+static int run_held(struct both *b, uint32_t flags)
 {
 	struct facts from, to;
 	int rc;
 
+	/* both folders first, as rename(2) does: then the name that is to be moved */
+	b->from.call->redirect_which = 1;
+	rc = look(&b->from, &from);
+	if (rc)
+		return rc;
+	b->from.call->redirect_which = 2;
+	rc = look(&b->to, &to);
+	if (rc)
+		return rc;
+	return from.kind == NODE_ABSENT ? -ENOENT : move(b, &from, &to, flags);
+}
+
+static int run(struct both *b, uint32_t flags)
+{
+	struct s3volume *v = b->from.v;
+	char from[NAMES_ID_MAX], to[NAMES_ID_MAX];
+	int rc;
+
 	do {
-		/* both folders first, as rename(2) does: then the name that is to be moved */
-		b->from.call->redirect_which = 1;
-		rc = look(&b->from, &from);
-		if (rc)
-			continue;
-		b->from.call->redirect_which = 2;
-		rc = look(&b->to, &to);
-		if (rc)
-			continue;
-		if (from.kind == NODE_ABSENT)
-			return -ENOENT;
-		return move(b, &from, &to, flags);
+		names_id(&b->from.key, from);
+		names_id(&b->to.key, to);
+		pthread_mutex_lock(&v->names.lock);
+		hold_take_locked(&v->holds, &v->names.lock, &b->from.hold, HOLD_TREE, from, to);
+		pthread_mutex_unlock(&v->names.lock);
+		rc = run_held(b, flags);
+		walk_drop(&b->from);
 	} while (rc == WALK_AGAIN);
 	return rc;
 }

@@ -14,7 +14,18 @@
 struct open_arg {
 	uint32_t flags, mode;
 	struct volume_opened *ret;
+	uint64_t since; /* names.changes before the name was looked up */
 };
+
+static uint64_t changes_now(struct s3volume *v)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&v->names.lock);
+	n = v->names.changes;
+	pthread_mutex_unlock(&v->names.lock);
+	return n;
+}
 
 static bool may(const struct s3volume *v, const struct vcall *call, const struct attr *a, uint32_t want)
 {
@@ -57,7 +68,10 @@ static void note_created_locked(struct s3volume *v, struct node *node, const str
 	names_changed(&v->names, &v->root, node);
 }
 
-/* The object, and the onode that stands for it. @create: there is none yet. */
+/*
+ * The object, and the onode that stands for it. @create: there is none yet. -EAGAIN: an open file of that name was
+ * committed and forgotten between the look and the open, so what the object was made from is not the last: look again.
+ */
 static int acquire(struct walk *w, const struct open_arg *a, enum object_intent intent, const struct s3_info *base,
 		   bool create, struct onode **ret)
 {
@@ -67,7 +81,7 @@ static int acquire(struct walk *w, const struct open_arg *a, enum object_intent 
 	struct object *o;
 	struct onode *n;
 	char id[NAMES_ID_MAX];
-	bool fresh, known;
+	bool fresh, known, outdated;
 	int rc = object_open(v->store, &name, intent, base, &onode_events, v, &o, &w->call->err);
 
 	if (rc)
@@ -78,12 +92,17 @@ static int acquire(struct walk *w, const struct open_arg *a, enum object_intent 
 	pthread_mutex_lock(&v->names.lock);
 	fresh = !onode_find_locked(v, object_id(o));
 	n = info ? onode_get_locked(v, o, id) : NULL;
-	if (n && fresh && create)
+	outdated = n && fresh && intent != OBJECT_READ && n->node->changed > a->since;
+	if (outdated)
+		rc = -EAGAIN;
+	else if (n && fresh && create)
 		note_created_locked(v, n->node, w->call, a->mode);
 	else if (n && fresh)
 		note_opened_locked(v, n->node, known && !base ? info : NULL);
 	pthread_mutex_unlock(&v->names.lock);
-	if (n && intent == OBJECT_READ && known && is_link_info(info) && fresh) {
+	if (outdated) {
+		onode_put(v, n);
+	} else if (n && intent == OBJECT_READ && known && is_link_info(info) && fresh) {
 		onode_put(v, n);
 		n = NULL;
 		rc = a->flags & O_NOFOLLOW ? -ELOOP : walk_follow(w);
@@ -286,7 +305,9 @@ static int open_create(struct walk *w, const struct open_arg *a)
 
 static int do_open(struct walk *w, void *arg)
 {
-	const struct open_arg *a = arg;
+	struct open_arg *a = arg;
+	bool changes = (a->flags & O_CREAT) || (wanted(a->flags) & 2);
+	int rc;
 
 	if ((a->flags & O_TMPFILE) == O_TMPFILE)
 		return -EOPNOTSUPP;
@@ -294,17 +315,24 @@ static int do_open(struct walk *w, void *arg)
 		return -EISDIR;
 	if (w->key.place != S3PLACE_KEY && (a->flags & O_CREAT))
 		return a->flags & O_EXCL ? -EEXIST : -EISDIR;
-	if (a->flags & O_CREAT)
-		return open_create(w, a);
-	if ((a->flags & O_DIRECTORY) || w->must_dir || w->key.place != S3PLACE_KEY)
+	if (!(a->flags & O_CREAT) && ((a->flags & O_DIRECTORY) || w->must_dir || w->key.place != S3PLACE_KEY))
 		return open_folder(w, a, false);
-	return wanted(a->flags) & 2 ? open_over(w, a) : open_read(w, a);
+	walk_hold(w, changes ? HOLD_ALONE : HOLD_SHARED);
+	do {
+		a->since = changes_now(w->v);
+		if (a->flags & O_CREAT)
+			rc = open_create(w, a);
+		else
+			rc = changes ? open_over(w, a) : open_read(w, a);
+	} while (rc == -EAGAIN);
+	walk_drop(w);
+	return rc;
 }
 
 int s3_open(struct volume *v, struct vcall *call, const char *path, uint32_t flags, uint32_t mode,
 	    struct volume_opened *ret)
 {
-	struct open_arg a = { flags, mode, ret };
+	struct open_arg a = { .flags = flags, .mode = mode, .ret = ret };
 
 	if (flags & O_PATH)
 		a.flags = flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW);
@@ -312,10 +340,9 @@ int s3_open(struct volume *v, struct vcall *call, const char *path, uint32_t fla
 }
 
 /* truncate(2): an open of our own, committed at once */
-static int do_truncate(struct walk *w, void *arg)
+static int truncate_held(struct walk *w, uint64_t size)
 {
-	uint64_t size = *(const uint64_t *)arg;
-	struct open_arg a = { O_WRONLY | (size ? 0 : O_TRUNC), 0, NULL };
+	struct open_arg a = { .flags = O_WRONLY | (size ? 0 : O_TRUNC), .since = changes_now(w->v) };
 	struct s3volume *v = w->v;
 	struct s3_info *base;
 	char id[NAMES_ID_MAX];
@@ -351,6 +378,18 @@ static int do_truncate(struct walk *w, void *arg)
 	if (rc == 0)
 		rc = object_sync(n->o, &w->call->err);
 	onode_put(v, n);
+	return rc;
+}
+
+static int do_truncate(struct walk *w, void *arg)
+{
+	int rc;
+
+	walk_hold(w, HOLD_ALONE);
+	do
+		rc = truncate_held(w, *(const uint64_t *)arg);
+	while (rc == -EAGAIN);
+	walk_drop(w);
 	return rc;
 }
 

@@ -188,6 +188,7 @@ static void s3_free(struct volume *vol)
 
 	deferred_stop(v);
 	names_deinit(&v->names);
+	holds_deinit(&v->holds);
 	free(v);
 }
 
@@ -270,6 +271,7 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	v->uid = geteuid();
 	v->gid = getegid();
 	v->started_ns = s3_now_ns();
+	holds_init(&v->holds);
 	names_init(&v->names, config->ttl_ms > 0 ? config->ttl_ms : 1000);
 	rc = s3path_root_init(&v->root, config->bucket, config->prefix);
 	if (rc)

@@ -18,6 +18,7 @@
 
 #include "base/util.h"
 #include "object/object.h"
+#include "volume/hold.h"
 #include "volume/names.h"
 #include "volume/volume.h"
 
@@ -34,8 +35,7 @@ struct s3file {
 /** An open object as this volume sees it; lives while it has files or somebody opens it. */
 struct onode {
 	UT_hash_handle hh;
-	uint64_t id; /* object_id() */
-	unsigned commits;
+	uint64_t id;       /* object_id() */
 	struct object *o;  /* a reference */
 	struct node *node; /* pinned */
 	struct s3file *files;
@@ -58,6 +58,7 @@ struct s3volume {
 	uint32_t uid, gid; /* of what has no owner: the broker's */
 	int64_t started_ns;
 	struct names names;
+	struct holds holds;
 	struct onode *onodes; /* by id */
 	unsigned late;        /* files with late_ms */
 
@@ -89,6 +90,7 @@ struct walk {
 	bool must_dir;            /* a trailing slash */
 	struct s3key key;
 	unsigned links;
+	struct hold hold;
 };
 int walk_start(struct walk *w, struct s3volume *v, struct vcall *call, const char *path);
 /** walk_missing() - nothing is at the key: why? -ENOENT; -ENOTDIR; WALK_AGAIN or VOLUME_REDIRECT for a link on the way.
@@ -96,6 +98,9 @@ int walk_start(struct walk *w, struct s3volume *v, struct vcall *call, const cha
 int walk_missing(struct walk *w);
 /** walk_follow() - the key is a symlink. WALK_AGAIN; VOLUME_REDIRECT; negative errno. */
 int walk_follow(struct walk *w);
+/** walk_hold() - have the key as @how says until walk_drop(); before it is looked up. */
+void walk_hold(struct walk *w, enum hold_how how);
+void walk_drop(struct walk *w);
 /** walk_run() - @op for the path, again for each symlink on the way. */
 int walk_run(struct s3volume *v, struct vcall *call, const char *path, int (*op)(struct walk *w, void *arg), void *arg);
 
@@ -225,8 +230,6 @@ void deferred_stop(struct s3volume *v);
 void deferred_mark_locked(struct s3volume *v, struct node *node);
 /** deferred_clear_locked() - an upload writes them. */
 void deferred_clear_locked(struct s3volume *v, struct node *node);
-/** deferred_wait_locked() - until no attributes of @node (pinned) are on their way. */
-void deferred_wait_locked(struct s3volume *v, struct node *node);
 /** deferred_flush() - now; @node: this one alone (pinned), NULL: all. Return: the last error. */
 int deferred_flush(struct s3volume *v, struct node *node);
 /** deferred_failures() - what could not be written since the session began. Return: how many. */

@@ -128,6 +128,23 @@ int walk_missing(struct walk *w)
 	}
 }
 
+void walk_hold(struct walk *w, enum hold_how how)
+{
+	char id[NAMES_ID_MAX];
+
+	names_id(&w->key, id);
+	pthread_mutex_lock(&w->v->names.lock);
+	hold_take_locked(&w->v->holds, &w->v->names.lock, &w->hold, how, id, NULL);
+	pthread_mutex_unlock(&w->v->names.lock);
+}
+
+void walk_drop(struct walk *w)
+{
+	pthread_mutex_lock(&w->v->names.lock);
+	hold_drop_locked(&w->v->holds, &w->hold);
+	pthread_mutex_unlock(&w->v->names.lock);
+}
+
 int walk_run(struct s3volume *v, struct vcall *call, const char *path, int (*op)(struct walk *w, void *arg), void *arg)
 {
 	struct walk *w = malloc(sizeof(*w));

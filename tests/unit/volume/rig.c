@@ -211,7 +211,7 @@ const char *rig_ls(const char *path)
 			at += e->size;
 		}
 	}
-	close(o.fd);
+	rig_close(&o);
 	qsort(names, count, sizeof(names[0]), by_text);
 	for (size_t i = 0, at = 0; i < count; i++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s", names[i]);

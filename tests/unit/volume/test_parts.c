@@ -1,11 +1,13 @@
 /* Metadata of four systems, paths and keys, names of listings, what is believed and for how long. */
 #include "volume/attr.h"
+#include "volume/hold.h"
 #include "volume/listing.h"
 #include "volume/names.h"
 #include "volume/s3path.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -263,6 +265,72 @@ Test(listing, sorted_and_the_object_wins)
 	cr_assert(l->any);
 	cr_assert_not(l->marker);
 	listing_unref(l);
+}
+
+/* holds */
+
+struct other {
+	struct holds *all;
+	pthread_mutex_t *lock;
+	enum hold_how how;
+	const char *id, *id2;
+	_Atomic int has;
+};
+
+static void *take_and_drop(void *arg)
+{
+	struct other *o = arg;
+	struct hold h;
+
+	pthread_mutex_lock(o->lock);
+	hold_take_locked(o->all, o->lock, &h, o->how, o->id, o->id2);
+	o->has = 1;
+	hold_drop_locked(o->all, &h);
+	pthread_mutex_unlock(o->lock);
+	return NULL;
+}
+
+Test(hold, what_conflicts)
+{
+	static const struct {
+		enum hold_how how;
+		const char *id;
+		enum hold_how other;
+		const char *id1, *id2;
+		bool waits;
+	} cases[] = {
+		{ HOLD_ALONE, "b/a", HOLD_ALONE, "b/a", NULL, true },
+		{ HOLD_SHARED, "b/a", HOLD_SHARED, "b/a", NULL, false },
+		{ HOLD_SHARED, "b/a", HOLD_ALONE, "b/a", NULL, true },
+		{ HOLD_ALONE, "b/a", HOLD_ALONE, "b/a/x", NULL, false },
+		{ HOLD_TREE, "b/a", HOLD_SHARED, "b/a/x/y", NULL, true },
+		{ HOLD_TREE, "b/a", HOLD_ALONE, "b/ab", NULL, false },
+		{ HOLD_ALONE, "b/a/x", HOLD_TREE, "b/c", "b/a", true },
+		{ HOLD_TREE, "b/a", HOLD_TREE, "b/c", "b/d", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+		struct holds all;
+		struct hold h;
+		struct other o = { &all, &lock, cases[i].other, cases[i].id1, cases[i].id2, 0 };
+		pthread_t t;
+
+		holds_init(&all);
+		pthread_mutex_lock(&lock);
+		hold_take_locked(&all, &lock, &h, cases[i].how, cases[i].id, NULL);
+		pthread_mutex_unlock(&lock);
+		cr_assert_eq(pthread_create(&t, NULL, take_and_drop, &o), 0);
+		for (int ms = 0; ms < (cases[i].waits ? 20 : 5000) && !o.has; ms++)
+			usleep(1000);
+		cr_expect_eq(o.has, !cases[i].waits, "case %zu", i);
+		pthread_mutex_lock(&lock);
+		hold_drop_locked(&all, &h);
+		pthread_mutex_unlock(&lock);
+		pthread_join(t, NULL);
+		cr_expect_eq(o.has, 1);
+		holds_deinit(&all);
+	}
 }
 
 /* names */

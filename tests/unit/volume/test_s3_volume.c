@@ -1,6 +1,7 @@
 /* The S3 volume as a file system: errno as on ext4, one record for a file, what the session changed is seen at once. */
 #include "rig.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -547,4 +548,50 @@ Test(s3_volume, read_only)
 	cr_assert_eq(volume_unlink(V, CALL, "f"), -EROFS);
 	cr_assert_eq(volume_access(V, CALL, "f", W_OK, 0), -EROFS);
 	cr_assert_str_eq(rig_read("f"), "x");
+}
+
+/* Threads that make, write, rename and remove the same few names: every upload must find the bucket as it expects it.
+ */
+static void *confuse(void *arg)
+{
+	static const char *const names[] = { "a", "b", "d", "d/x", "d/y", "d/s/z", "e/q" };
+	unsigned seed = (unsigned)(uintptr_t)arg;
+	struct vcall call = { .uid = geteuid(), .gid = getegid() };
+
+	for (int i = 0; i < 150; i++) {
+		const char *name = names[(unsigned)rand_r(&seed) % 7], *other = names[(unsigned)rand_r(&seed) % 7];
+		struct volume_opened o;
+
+		switch (rand_r(&seed) % 6) {
+		case 0:
+			(void)volume_mkdir(V, &call, name, 0755);
+			break;
+		case 1:
+			if (volume_unlink(V, &call, name) == -EISDIR)
+				(void)volume_rmdir(V, &call, name);
+			break;
+		case 2:
+			(void)volume_rename(V, &call, name, other, 0);
+			break;
+		default:
+			if (volume_open(V, &call, name, O_WRONLY | O_CREAT | O_APPEND, 0644, &o))
+				break;
+			(void)!write(o.fd, "x", 1);
+			close(o.fd);
+			break;
+		}
+	}
+	return NULL;
+}
+
+Test(s3_volume, threads_that_change_the_same_names_lose_nothing)
+{
+	pthread_t threads[6];
+
+	bucket_put("e/", "", NULL);
+	for (uintptr_t i = 0; i < 6; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, confuse, (void *)(i + 1)), 0);
+	for (int i = 0; i < 6; i++)
+		pthread_join(threads[i], NULL);
+	cr_assert_eq(volume_drain(V, true, NULL, NULL), 0);
 }
