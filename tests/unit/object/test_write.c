@@ -476,7 +476,8 @@ Test(object_write, an_unlinked_file_is_never_uploaded)
 	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_RDWR), 0);
 	write_all(&p, "secret", 6, 0);
 	cr_assert_eq(object_forget(p.o, &err), 0);
-	cr_assert_null(object_find(bench.store, &(struct object_name){ .client = fake_client(), .bucket = "bucket", .key = "k" }));
+	cr_assert_null(
+	    object_find(bench.store, &(struct object_name){ .client = fake_client(), .bucket = "bucket", .key = "k" }));
 	cr_assert_eq(prog_close(&p), 0);
 	cr_assert_eq(fake_total(), 0);
 }
