@@ -1,0 +1,22 @@
+"""What the documents say of the tree is so."""
+import re
+import subprocess
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+def test_architecture_names_every_source():
+    listed = set()
+    text = (TOP / "docs/ARCHITECTURE.md").read_text().split("## A line per file")[1]
+    for row in re.findall(r"^\| ([^|]+) \|", text, re.M):
+        listed |= {name.split(".")[0] for name in row.split()}
+    files = subprocess.run(["git", "ls-files", "shim", "core", "tools"], cwd=TOP, capture_output=True, text=True).stdout
+    stems = {Path(f).stem for f in files.split() if f.endswith((".c", ".h", ".S"))}
+    assert stems - listed == set()
+
+
+def test_links_lead_somewhere():
+    for page in [TOP / "README.md", *(TOP / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
