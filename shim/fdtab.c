@@ -5,10 +5,10 @@
  * back exactly once. A reader loads the entry, raises `refs` unless it is 0, and loads the entry again:
  *   - refs was 0: the description was being freed, so the entry has changed since; try again.
  *   - it was freed and used again between the load and the raise: memory of descriptions is never used for anything
- * else (they go to a list of their own, not to mem_free()), so what was raised is a count. Raising it read a value that
- * was stored after the entry was exchanged (exchange, put, new: each releases, the raise acquires), so the second load
- *     sees the exchange, and the reader gives back what it raised. If the entry holds the same description anew, it is
- *     the right one.
+ *     else (they go to a list of their own, not to mem_free()), so what was raised is a count. Raising it read a value
+ *     that was stored after the entry was exchanged (exchange, put, new: each releases, the raise acquires), so the
+ *     second load sees the exchange, and the reader gives back what it raised. If the entry holds the same description
+ *     anew, it is the right one.
  *   - otherwise the entry held it when it was loaded, and it lives as long as the reference.
  *
  * `fds` counts descriptors, not references: it falls after the real close, so that of two closers the one that brings

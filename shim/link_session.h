@@ -9,8 +9,7 @@
 #include <stdbool.h>
 
 /**
- * session_connect() - fill an empty @c, which is the caller's, by connect(2) and HELLO; in bare mode a broker is
- * started
+ * session_connect() - fill an empty @c, which is the caller's, by connect(2) and HELLO; a bare session starts a broker
  * @may_join: the call is about a path, so that another broker than before will do (bare mode).
  * Return: 0; -ENXIO: no broker is configured; -EIO: it is another one; -errno.
  */

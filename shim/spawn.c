@@ -1,8 +1,7 @@
 /*
  * A child without an exit signal is not seen by wait(), but exec gives it one again (Linux, de_thread()): so there are
- * two. The first, without a signal, makes the second, which becomes the daemon, and ends; it is reaped here by its pid
- * with
- * __WCLONE. Both have memory of their own and stop their parent until they are done with it (CLONE_VFORK), and run
+ * two. The first, without a signal, makes the second, which becomes the daemon, and ends; it is reaped here by its pid,
+ * with __WCLONE. Both have memory of their own and stop their parent until they are done with it (CLONE_VFORK), and run
  * nothing of libc: arguments and environment are built before. What the daemon inherits it closes itself, all but the
  * pipe; its signal dispositions and mask are reset here, because exec keeps ignored and blocked ones.
  */

@@ -6,7 +6,7 @@
  *                                  the session is ready, or with the sentence of what went wrong.
  *   --bare PATH [--ready-fd N]     by the shim, which says nothing to anybody: one of those that race holds the lock of
  *                                  PATH.lock and serves, the others leave; ends by itself when idle. Failures are in
- * the log alone.
+ *                                  the log alone.
  *   --socket PATH [--ready-fd N]   by a harness: until SIGTERM.
  */
 #include "base/err.h"

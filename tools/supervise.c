@@ -1,9 +1,10 @@
 /*
  * What is done with a signal:
  *
- *   from           SIGTERM HUP USR1 USR2 ALRM CONT, INT QUIT TSTP      child stopped by TSTP, TTIN, TTOU
- *   the terminal   nothing: the program has it too                     s3run stops, and continues the program when it
- * is kill(s3run)    forwarded while the program runs                    continued itself
+ *   from the terminal               nothing: the program has it too
+ *   by kill(s3run)                  TERM HUP INT QUIT USR1 USR2 ALRM CONT TSTP: forwarded while the program runs
+ *   the program stopped by          s3run stops too, and continues the program when it is continued itself
+ *     TSTP, TTIN, TTOU
  *
  * A program stopped by SIGSTOP is left so: who sent it will continue it, and could not continue s3run.
  */

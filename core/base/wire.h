@@ -162,8 +162,9 @@ _Static_assert(sizeof(struct wire_slot) == 64, "a slot is a cache line");
 /*
  * The environment between s3run, the shim and what it execs. Set by s3run or a harness:
  *   S3SHIM_SOCKET  the broker's socket, a path
- *   S3SHIM_ROUTES  mount points in the order of their index, absolute, separated by ':' (which a mount point cannot
- * have) Set by the shim at exec for the shim that comes after: S3SHIM_STATE   see shim/state.h
+ *   S3SHIM_ROUTES  mount points in the order of their index, absolute, separated by ':', which none of them has
+ * Set by the shim at exec for the shim that comes after:
+ *   S3SHIM_STATE   see shim/state.h
  */
 #define WIRE_ENV_SOCKET "S3SHIM_SOCKET"
 #define WIRE_ENV_ROUTES "S3SHIM_ROUTES"

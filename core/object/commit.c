@@ -13,10 +13,10 @@
 /*
  * A commit makes the object on the server what the file is, in four steps:
  *
- *   scan      each block that is in the file is compared with the crc of what once arrived; what never arrived is as it
- * was send      nothing, a copy onto itself (only metadata changed), one PUT, or a multipart upload of changed ranges
- * and copies publish   the PUT or Complete itself, under conditions; `publishing` holds new fills back meanwhile rebind
- * what was sent is the base now: its crcs, its ETag, its end
+ *   scan      each block that is in the file is compared with the crc of what once arrived; the others are as they were
+ *   send      nothing, a copy onto itself (only metadata changed), one PUT, or parts: changed ranges and copies
+ *   publish   the PUT or Complete itself, under conditions; `publishing` holds new fills back meanwhile
+ *   rebind    what was sent is the base now: its crcs, its ETag, its end
  *
  * Quiet and live: a quiet commit has proof that nobody can write (and open for writing waits for it), so the file
  * itself is what is sent. In a live one, of fsync, what is hashed and sent is a private copy; the file stays dirty.

@@ -21,8 +21,7 @@
  * A watched file, as the thread sees it:
  *
  *   quiet ──event, or handed out after an unread event──► pending ──lease granted──► told, quiet again
- *                                                            └─refused─► pending, later: 50 us, 100 us .. 100 ms, then
- * 1 s
+ *                                                            └─refused─► pending, later: 50 us .. 100 ms, then 1 s
  *
  * What is awaited is in `want`: WRITERS and HOLDERS are set by watch_handed_out() and cleared when the lease was
  * granted, right before the callback. An event that comes while nothing is awaited is remembered in `stirred`, because

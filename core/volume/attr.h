@@ -2,9 +2,11 @@
  * attr.h - mode, owner, times and kind of an object, kept as user metadata.
  *
  * Written: the AWS family's names (FSx, DataSync, File Gateway). Read: those, s3fs's, GCS's, rclone's, in this order:
- *   AWS     file-permissions octal with type; file-owner, file-group; file-mtime, file-atime in ns with `ns` behind,
- * else ms s3fs    mode decimal st_mode; uid; gid; mtime as seconds.nanoseconds GCS     goog-reserved-posix-mode octal,
- * -uid, -gid; goog-reserved-file-mtime seconds rclone  mtime in seconds as a decimal fraction Threads: stateless.
+ *   AWS     file-permissions octal with type; file-owner, file-group; file-mtime, file-atime, in ms or `...ns`
+ *   s3fs    mode decimal st_mode; uid; gid; mtime as seconds.nanoseconds
+ *   GCS     goog-reserved-posix-mode octal, -uid, -gid; goog-reserved-file-mtime seconds
+ *   rclone  mtime in seconds as a decimal fraction
+ * Threads: stateless.
  */
 #ifndef S3SHIM_VOLUME_ATTR_H
 #define S3SHIM_VOLUME_ATTR_H

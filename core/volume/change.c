@@ -325,7 +325,7 @@ int s3_rmdir(struct volume *v, struct vcall *call, const char *path)
 
 static int do_unlink_held(struct walk *w, void *arg)
 {
-	struct object *o = NULL;
+	struct object *o;
 	struct node *node;
 	struct facts f;
 	char id[NAMES_ID_MAX];
@@ -342,11 +342,7 @@ static int do_unlink_held(struct walk *w, void *arg)
 	if (w->must_dir)
 		return -ENOTDIR;
 	names_id(&w->key, id);
-	pthread_mutex_lock(&w->v->names.lock);
-	node = names_find(&w->v->names, id);
-	if (node)
-		o = onode_object_locked(node);
-	pthread_mutex_unlock(&w->v->names.lock);
+	o = onode_object(w->v, &w->key);
 	/* before the DELETE: its readers may want what is still on the server, and a commit must not bring it back */
 	if (o) {
 		rc = object_forget(o, &w->call->err);

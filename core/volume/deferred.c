@@ -191,7 +191,6 @@ static bool begin_locked(struct s3volume *v, struct node *node, struct job *j)
 	j->attr = node->attr;
 	j->meta_known = node->meta_known;
 	names_info(node, &j->info);
-	j->o = onode_object_locked(node);
 	node->pins++;
 	v->writing++;
 	return true;
@@ -227,6 +226,8 @@ static int flush_one(struct s3volume *v, struct node *node)
 		return 0;
 	}
 	pthread_mutex_unlock(&v->names.lock);
+	if (j->kind == NODE_FILE)
+		j->o = onode_object(v, &j->key);
 	rc = j->kind == NODE_FILE ? write_file(v, j) : write_dir(v, j);
 	/* changed or removed by somebody else: these attributes were another object's */
 	if (rc == -ENOENT || rc == -ESTALE)

@@ -17,6 +17,13 @@ struct object *onode_object_locked(struct node *node)
 
 /* onodes */
 
+struct object *onode_object(struct s3volume *v, const struct s3key *k)
+{
+	struct object_name name = { .client = v->client, .bucket = k->bucket, .key = k->key };
+
+	return object_find(v->store, &name);
+}
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"

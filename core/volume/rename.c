@@ -18,22 +18,6 @@ struct both {
 	struct walk from, to;
 };
 
-static struct object *open_at(struct s3volume *v, const char *id, struct onode **ret)
-{
-	struct node *node;
-	struct object *o = NULL;
-
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
-	if (node && node->open) {
-		o = onode_object_locked(node);
-		*ret = node->open;
-		node->open->users++;
-	}
-	pthread_mutex_unlock(&v->names.lock);
-	return o;
-}
-
 /* What is known of a name on the server. */
 static bool known_info(struct s3volume *v, const char *id, struct s3_info *ret)
 {
@@ -194,8 +178,7 @@ static int move_closed(struct move *m)
 
 static int forget_target(struct move *m)
 {
-	struct onode *n = NULL;
-	struct object *o = open_at(m->v, m->to_id, &n);
+	struct object *o = onode_object(m->v, m->to);
 	struct node *node;
 	int rc;
 
@@ -204,10 +187,9 @@ static int forget_target(struct move *m)
 	rc = object_forget(o, m->err);
 	pthread_mutex_lock(&m->v->names.lock);
 	node = names_find(&m->v->names, m->to_id);
-	if (rc == 0 && node && node->open == n)
+	if (rc == 0 && node && node->open)
 		names_detach(&m->v->names, node);
 	pthread_mutex_unlock(&m->v->names.lock);
-	onode_put(m->v, n);
 	object_unref(o);
 	return rc;
 }
@@ -215,7 +197,6 @@ static int forget_target(struct move *m)
 int rename_file(struct s3volume *v, const struct s3key *from, const struct s3key *to, bool to_exists, struct err *err)
 {
 	struct move *m = calloc(1, sizeof(*m));
-	struct onode *n = NULL;
 	struct object *o;
 	int rc;
 
@@ -229,7 +210,7 @@ int rename_file(struct s3volume *v, const struct s3key *from, const struct s3key
 	names_id(to, m->to_id);
 	m->to_exists = known_info(v, m->to_id, &m->replaced) && to_exists;
 	rc = to_exists ? forget_target(m) : 0;
-	o = open_at(v, m->from_id, &n);
+	o = onode_object(v, from);
 	m->meta = take_dirty(v, m->from_id, from, to, &m->dirty);
 	if (rc == 0)
 		rc = o ? move_open(m, o) : move_closed(m);
@@ -240,8 +221,6 @@ int rename_file(struct s3volume *v, const struct s3key *from, const struct s3key
 			rc = change_delete(v, from->bucket, from->key, err);
 		change_keep_folder(v, from);
 	}
-	if (n)
-		onode_put(v, n);
 	object_unref(o);
 	free(m);
 	return rc;

@@ -69,8 +69,25 @@ static void note_created_locked(struct s3volume *v, struct node *node, const str
 }
 
 /*
- * The object, and the onode that stands for it. @create: there is none yet. -EAGAIN: an open file of that name was
- * committed and forgotten between the look and the open, so what the object was made from is not the last: look again.
+ * An object that nobody else here has open, but that is not made from what this session knows of the name: an open file
+ * of that name was committed and forgotten between the look and the open; or the object layer still has one from
+ * before.
+ */
+static bool outdated_locked(const struct node *node, const struct open_arg *a, const struct s3_info *base, bool create,
+			    const struct s3_info *has)
+{
+	bool current = has && node->etag && s3_etag_equal(has->etag, node->etag);
+
+	if (node->changed > a->since)
+		return !current || create;
+	if (create)
+		return has;
+	return base && (!has || !s3_etag_equal(has->etag, base->etag));
+}
+
+/*
+ * The object, and the onode that stands for it. @create: there is none yet. -EAGAIN: what was looked up is outdated,
+ * look again.
  */
 static int acquire(struct walk *w, const struct open_arg *a, enum object_intent intent, const struct s3_info *base,
 		   bool create, struct onode **ret)
@@ -92,22 +109,23 @@ static int acquire(struct walk *w, const struct open_arg *a, enum object_intent 
 	pthread_mutex_lock(&v->names.lock);
 	fresh = !onode_find_locked(v, object_id(o));
 	n = info ? onode_get_locked(v, o, id) : NULL;
-	outdated = n && fresh && intent != OBJECT_READ && n->node->changed > a->since;
-	if (outdated)
-		rc = -EAGAIN;
-	else if (n && fresh && create)
+	outdated =
+	    n && fresh && intent != OBJECT_READ && outdated_locked(n->node, a, base, create, known ? info : NULL);
+	if (n && fresh && !outdated && create)
 		note_created_locked(v, n->node, w->call, a->mode);
-	else if (n && fresh)
+	else if (n && fresh && !outdated)
 		note_opened_locked(v, n->node, known && !base ? info : NULL);
 	pthread_mutex_unlock(&v->names.lock);
-	if (outdated) {
-		onode_put(v, n);
-	} else if (n && intent == OBJECT_READ && known && is_link_info(info) && fresh) {
-		onode_put(v, n);
-		n = NULL;
-		rc = a->flags & O_NOFOLLOW ? -ELOOP : walk_follow(w);
-	} else if (!n) {
+	if (!n) {
 		rc = -ENOMEM;
+	} else if (outdated) {
+		/* it may live on for a moment in the object layer, where the next try must not find it */
+		(void)object_forget(o, NULL);
+		onode_put(v, n);
+		rc = -EAGAIN;
+	} else if (fresh && intent == OBJECT_READ && known && is_link_info(info)) {
+		onode_put(v, n);
+		rc = a->flags & O_NOFOLLOW ? -ELOOP : walk_follow(w);
 	}
 	free(info);
 	object_unref(o);

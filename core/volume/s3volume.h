@@ -164,6 +164,10 @@ void onode_tell(struct s3volume *v, struct s3file *f, struct onode *n);
 /** onode_object_locked() - the open object of a node, with a reference; NULL. object_unref() without the lock. */
 struct object *onode_object_locked(struct node *node);
 
+/** onode_object() - the object of that name with a reference, or NULL. Without the lock. One that was just closed has
+ * no onode any more and may live on for a moment in the object layer: whoever takes the name away must find it too. */
+struct object *onode_object(struct s3volume *v, const struct s3key *k);
+
 /* s3open.c, s3file.c */
 int s3_open(struct volume *v, struct vcall *call, const char *path, uint32_t flags, uint32_t mode,
 	    struct volume_opened *ret);
