@@ -582,7 +582,7 @@ int volume_file_new(const struct volume_file_config *config, struct volume **ret
 	struct file_volume *fv;
 
 	if (strlen(config->mount) >= sizeof(fv->base.mount))
-		return err_set(err, ENAMETOOLONG, "the mount point '%s' is too long", config->mount);
+		return err_set(err, ENAMETOOLONG, "its name is too long");
 	fv = calloc(1, sizeof(*fv));
 	if (!fv)
 		return err_set(err, ENOMEM, "out of memory");
@@ -596,8 +596,7 @@ int volume_file_new(const struct volume_file_config *config, struct volume **ret
 		int saved = errno;
 
 		free(fv);
-		return err_set(err, saved, "the folder '%s' for the mount point '%s' cannot be opened: %s",
-			       config->path, config->mount, strerror(saved));
+		return err_set(err, saved, "the folder '%s' cannot be opened: %s", config->path, strerror(saved));
 	}
 	if (config->read_only)
 		host_make_read_only(&fv->root);

@@ -239,11 +239,6 @@ static int check_bucket(const struct s3volume *v, struct err *err)
 		*err = c->err;
 		if (!err->errnum)
 			err->errnum = -rc;
-		if (rc == -ENOENT)
-			err_wrap(err, "the bucket '%s' of the mount point '%s' does not exist", v->root.bucket,
-				 v->base.mount);
-		else
-			err_wrap(err, "the mount point '%s'", v->base.mount);
 	}
 	s3_page_deinit(&c->page);
 	free(c);
@@ -256,7 +251,7 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	int rc;
 
 	if (strlen(config->mount) >= sizeof(v->base.mount))
-		return err_set(err, ENAMETOOLONG, "the mount point '%s' is too long", config->mount);
+		return err_set(err, ENAMETOOLONG, "its name is too long");
 	v = calloc(1, sizeof(*v));
 	if (!v)
 		return err_set(err, ENOMEM, "out of memory");
@@ -275,8 +270,8 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	names_init(&v->names, config->ttl_ms > 0 ? config->ttl_ms : 1000);
 	rc = s3path_root_init(&v->root, config->bucket, config->prefix);
 	if (rc)
-		err_set(err, -rc, "the mount point '%s': '%s' in the bucket '%s' is no folder that S3 can name",
-			config->mount, config->prefix ? config->prefix : "", config->bucket ? config->bucket : "");
+		err_set(err, -rc, "'%s' in the bucket '%s' is no folder that S3 can name",
+			config->prefix ? config->prefix : "", config->bucket ? config->bucket : "");
 	if (rc == 0)
 		rc = check_bucket(v, err);
 	if (rc) {
