@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "config/jtree.h"
 #include "config/mapping.h"
+#include "config/memory.h"
 #include "config/mount.h"
 #include "config/option.h"
 
@@ -295,6 +296,8 @@ static int load(struct load *l, int argc, char **argv, struct config_args *ret_r
 		r = store_group(l, OPTION_GROUP_SESSION, err);
 	if (r == 0)
 		r = store_group(l, OPTION_GROUP_RUN, err);
+	if (r == 0 && !l->session[OPT_memory_bytes].text)
+		l->config->memory_bytes = memory_default();
 	if (r == 0)
 		r = check_bounds(l, err);
 	return r < 0 ? r : make_mounts(l, err);
