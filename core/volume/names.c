@@ -295,6 +295,7 @@ void names_set_absent(struct names *n, struct node *node)
 {
 	drop_content(node);
 	names_set_local(n, node, false);
+	node->changes = ++n->changes; /* if it was a folder, no listing of it that is on its way counts */
 	node->meta_known = false;
 	memset(&node->attr, 0, sizeof(node->attr));
 	if (node->attr_dirty)
@@ -328,10 +329,10 @@ void names_changed(struct names *n, const struct s3path_root *root, struct node 
 	names_id(&k, id);
 	parent = names_get(n, id);
 	if (parent)
-		parent->changes++;
+		parent->changes = n->changes;
 }
 
-void names_attach(struct names *n, struct node *node, struct listing *l, unsigned changes)
+void names_attach(struct names *n, struct node *node, struct listing *l, uint64_t changes)
 {
 	names_set_dir(n, node);
 	if (l->marker)
@@ -414,6 +415,7 @@ struct node *names_move(struct names *n, const char *from, const char *to)
 	table_remove(n, node);
 	free(node->id);
 	node->id = id;
+	node->changes = ++n->changes;
 	table_add(n, node);
 	renumber(n, from);
 	left = names_get(n, from);

@@ -57,8 +57,9 @@ struct node {
 	bool whole, sticky, huge; /* huge: more than one page, do not list it to learn of one name */
 	struct listing *listing;
 	int64_t listing_until_ms;
-	uint64_t changed;  /* names.changes when this session changed it last */
-	unsigned changes;  /* by this session, in this folder: a listing begun before is not hung up */
+	uint64_t changed; /* names.changes when this session changed it last */
+	uint64_t
+	    changes; /* names.changes when this session changed this folder last: a listing begun before is not hung up */
 	size_t scan_next;  /* index in the listing that a program that stats in order comes to next */
 	unsigned scan_run; /* how many it has stat'ed so */
 
@@ -116,7 +117,7 @@ void names_changed(struct names *n, const struct s3path_root *root, struct node 
 void names_set_local(struct names *n, struct node *node, bool local);
 
 /** names_attach() - hang a finished listing on folder @node (taking the reference) unless something changed since. */
-void names_attach(struct names *n, struct node *node, struct listing *l, unsigned changes);
+void names_attach(struct names *n, struct node *node, struct listing *l, uint64_t changes);
 
 /** names_facts() - copy out. */
 void names_facts(const struct node *node, struct facts *ret);

@@ -176,15 +176,19 @@ static int move_closed(struct move *m)
 	return rc;
 }
 
-static int forget_target(struct move *m)
+/*
+ * What is replaced. object_forget() waits for a commit of it, so the ETag that a commit of the new file must find is
+ * known behind it only.
+ */
+static int forget_target(struct move *m, bool to_exists)
 {
 	struct object *o = onode_object(m->v, m->to);
 	struct node *node;
-	int rc;
+	int rc = o ? object_forget(o, m->err) : 0;
 
+	m->to_exists = (to_exists || o) && known_info(m->v, m->to_id, &m->replaced);
 	if (!o)
 		return 0;
-	rc = object_forget(o, m->err);
 	pthread_mutex_lock(&m->v->names.lock);
 	node = names_find(&m->v->names, m->to_id);
 	if (rc == 0 && node && node->open)
@@ -208,8 +212,7 @@ int rename_file(struct s3volume *v, const struct s3key *from, const struct s3key
 	m->err = err;
 	names_id(from, m->from_id);
 	names_id(to, m->to_id);
-	m->to_exists = known_info(v, m->to_id, &m->replaced) && to_exists;
-	rc = to_exists ? forget_target(m) : 0;
+	rc = forget_target(m, to_exists);
 	o = onode_object(v, from);
 	m->meta = take_dirty(v, m->from_id, from, to, &m->dirty);
 	if (rc == 0)

@@ -247,6 +247,24 @@ static int move_open_files(struct tree *t)
 	return rc;
 }
 
+/* What was known below the empty folder that is replaced: not there, most likely, and no longer so. */
+static void forget_below(struct s3volume *v, const char *id)
+{
+	char **ids;
+	size_t n = nodes_below(v, id, false, &ids);
+
+	pthread_mutex_lock(&v->names.lock);
+	for (size_t i = 0; i < n; i++) {
+		struct node *node = names_find(&v->names, ids[i]);
+
+		if (node && !node->open && node->kind == NODE_ABSENT)
+			node->until_ms = 0;
+		free(ids[i]);
+	}
+	pthread_mutex_unlock(&v->names.lock);
+	free(ids);
+}
+
 static void move_nodes(struct tree *t)
 {
 	char from[NAMES_ID_MAX], to[NAMES_ID_MAX], **ids;
@@ -256,6 +274,7 @@ static void move_nodes(struct tree *t)
 
 	names_id(t->from, from);
 	names_id(t->to, to);
+	forget_below(t->v, to);
 	n = nodes_below(t->v, from, false, &ids);
 	pthread_mutex_lock(&names->lock);
 	for (size_t i = 0; i < n; i++) {
@@ -284,7 +303,6 @@ static void move_nodes(struct tree *t)
 
 		names_set_dir(names, node);
 		names_set_local(names, node, local);
-		node->changes++;
 		names_changed(names, &t->v->root, node);
 	}
 	pthread_mutex_unlock(&names->lock);

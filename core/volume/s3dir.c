@@ -16,7 +16,7 @@ struct s3dir {
 	char prefix[S3_KEY_MAX + 2], id[NAMES_ID_MAX];
 	struct first_page first; /* fetched by the open, for the first rewind */
 	struct listing *l;
-	unsigned changes;
+	uint64_t changes;
 	char *token;
 	bool end, fresh; /* fresh: `first` is young enough to be used */
 	int64_t opened_ms;

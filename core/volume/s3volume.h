@@ -127,7 +127,7 @@ bool lookup_known(struct s3volume *v, const struct s3key *k, struct facts *ret);
 struct first_page {
 	struct listing *listing; /* NULL: none */
 	char *token;             /* NULL: that was all */
-	unsigned changes;        /* of the folder's node when it was asked for */
+	uint64_t changes;        /* of the folder's node when it was asked for */
 };
 void first_page_drop(struct first_page *p);
 /** lookup_folder() - is there a directory? By its listing. @no_object: it is known that no object has the name. */

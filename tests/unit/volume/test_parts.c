@@ -382,7 +382,7 @@ Test(names, a_listing_begun_before_a_change_is_not_hung_up)
 	names_changed(&n, &root, names_get(&n, "b/d/x"));
 	names_attach(&n, dir, listing_new(), 0);
 	cr_assert_null(dir->listing);
-	names_attach(&n, dir, listing_new(), 1);
+	names_attach(&n, dir, listing_new(), dir->changes);
 	cr_assert_not_null(dir->listing);
 	names_deinit(&n);
 }
