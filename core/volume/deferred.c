@@ -155,9 +155,15 @@ static int write_dir(struct s3volume *v, struct job *j)
 	return rc;
 }
 
-static void note_written_locked(struct s3volume *v, const struct job *j)
+static void note_written_locked(struct s3volume *v, struct job *j)
 {
 	struct node *node = j->node;
+	struct s3_info *now = j->o ? malloc(sizeof(*now)) : NULL;
+
+	/* if it was committed since, that is what is there */
+	if (now && object_info(j->o, now))
+		j->info = *now;
+	free(now);
 
 	if (node->detached || node->kind != j->kind)
 		return;

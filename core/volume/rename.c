@@ -54,10 +54,12 @@ static bool take_dirty(struct s3volume *v, const char *id, const struct s3key *f
 	return dirty;
 }
 
-/* Records: @from is @to now. @replaced: ETag of what a file that was never uploaded stands over; it is on the server.
+/*
+ * Records: @from is @to now. An open file may have been committed under its new name already: what it knows of the
+ * server counts, read under the lock that on_committed() wants, so that neither overwrites what is younger.
  */
-static void note_moved(struct s3volume *v, const char *from, const char *to, const struct s3_info *copied,
-		       const char *replaced, bool meta)
+static void note_moved(struct s3volume *v, const char *from, const char *to, struct object *o, struct s3_info *copied,
+		       bool meta)
 {
 	struct node *node, *old;
 
@@ -70,20 +72,16 @@ static void note_moved(struct s3volume *v, const char *from, const char *to, con
 		node->kind = NODE_FILE;
 		node->asked_ms = names_now_ms();
 		node->until_ms = node->asked_ms + v->names.ttl_ms;
-		if (copied) {
+		if (meta) {
+			deferred_clear_locked(v, node);
+			node->meta_known = names_set_meta(node, &copied->meta, copied->content_type) == 0;
+		}
+		if (!o || object_info(o, copied)) {
 			char *etag = strdup(copied->etag);
 
 			free(node->etag);
 			node->etag = etag;
 			node->mtime_ns = copied->mtime_ns ? copied->mtime_ns : s3_now_ns();
-		}
-		if (!copied && replaced) {
-			free(node->etag);
-			node->etag = strdup(replaced);
-		}
-		if (meta) {
-			deferred_clear_locked(v, node);
-			node->meta_known = names_set_meta(node, &copied->meta, copied->content_type) == 0;
 		}
 		names_changed(&v->names, &v->root, node);
 	}
@@ -218,8 +216,7 @@ int rename_file(struct s3volume *v, const struct s3key *from, const struct s3key
 	if (rc == 0)
 		rc = o ? move_open(m, o) : move_closed(m);
 	if (rc == 0) {
-		note_moved(v, m->from_id, m->to_id, m->has_src ? &m->copied : NULL,
-			   m->to_exists ? m->replaced.etag : NULL, m->has_src && m->meta);
+		note_moved(v, m->from_id, m->to_id, o, &m->copied, m->has_src && m->meta);
 		if (m->has_src)
 			rc = change_delete(v, from->bucket, from->key, err);
 		change_keep_folder(v, from);

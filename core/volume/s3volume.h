@@ -11,7 +11,7 @@
  *   setattr.c   attributes that are set; deferred.c: and written later
  *
  * Locks: names.lock is the only one here. It guards names, onodes and their lists of files; nothing that may block is
- * called under it, object_*() functions neither.
+ * called under it; of the object layer only object_ref() and object_info(), whose locks no request is waited for under.
  */
 #ifndef S3SHIM_VOLUME_S3VOLUME_H
 #define S3SHIM_VOLUME_S3VOLUME_H
