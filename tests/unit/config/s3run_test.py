@@ -18,7 +18,7 @@ LIBRARY = "/lib/x86_64-linux-gnu/libutil.so.1"
 
 
 def wait_for(condition):
-    for _ in range(500):
+    for _ in range(3000):  # the machine may be busy
         if condition():
             return True
         time.sleep(0.01)
