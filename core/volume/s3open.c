@@ -242,14 +242,30 @@ static int open_read(struct walk *w, const struct open_arg *a)
 	return hand_out(w, a, n);
 }
 
+/* What the server is known to have under the name; its ETag is "" where nothing is. The caller's to free; NULL: no memory. */
+static struct s3_info *known_base(const struct walk *w)
+{
+	struct s3_info *base = calloc(1, sizeof(*base));
+	char id[NAMES_ID_MAX];
+	struct node *node;
+
+	if (!base)
+		return NULL;
+	names_id(&w->key, id);
+	pthread_mutex_lock(&w->v->names.lock);
+	node = names_find(&w->v->names, id);
+	if (node && node->etag)
+		names_info(node, base);
+	pthread_mutex_unlock(&w->v->names.lock);
+	return base;
+}
+
 /* Over a file that is there. */
 static int open_over(struct walk *w, const struct open_arg *a)
 {
 	enum object_intent intent = a->flags & O_TRUNC ? OBJECT_TRUNCATE : OBJECT_WRITE;
 	struct s3volume *v = w->v;
 	struct s3_info *base;
-	char id[NAMES_ID_MAX];
-	struct node *node;
 	struct onode *n;
 	struct facts f;
 	int rc = lookup(v, &w->key, intent == OBJECT_WRITE ? LOOK_BASE : LOOK_META, &f, &w->call->err);
@@ -264,15 +280,9 @@ static int open_over(struct walk *w, const struct open_arg *a)
 		return a->flags & O_NOFOLLOW ? -ELOOP : walk_follow(w);
 	if (!may(v, w->call, &f.attr, wanted(a->flags)))
 		return -EACCES;
-	base = calloc(1, sizeof(*base));
+	base = known_base(w);
 	if (!base)
 		return -ENOMEM;
-	names_id(&w->key, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
-	if (node && node->etag)
-		names_info(node, base);
-	pthread_mutex_unlock(&v->names.lock);
 	rc = acquire(w, a, intent, base->etag[0] ? base : NULL, false, &n);
 	free(base);
 	if (rc)
@@ -363,8 +373,6 @@ static int truncate_held(struct walk *w, uint64_t size)
 	struct open_arg a = { .flags = O_WRONLY | (size ? 0 : O_TRUNC), .since = changes_now(w->v) };
 	struct s3volume *v = w->v;
 	struct s3_info *base;
-	char id[NAMES_ID_MAX];
-	struct node *node;
 	struct onode *n;
 	struct facts f;
 	int rc = w->key.place != S3PLACE_KEY ? -EISDIR : lookup(v, &w->key, LOOK_BASE, &f, &w->call->err);
@@ -379,15 +387,9 @@ static int truncate_held(struct walk *w, uint64_t size)
 		return -ENOTDIR;
 	if (!may(v, w->call, &f.attr, 2))
 		return -EACCES;
-	base = calloc(1, sizeof(*base));
+	base = known_base(w);
 	if (!base)
 		return -ENOMEM;
-	names_id(&w->key, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
-	if (node && node->etag)
-		names_info(node, base);
-	pthread_mutex_unlock(&v->names.lock);
 	rc = acquire(w, &a, size ? OBJECT_WRITE : OBJECT_TRUNCATE, base->etag[0] ? base : NULL, false, &n);
 	free(base);
 	if (rc)
