@@ -162,7 +162,7 @@ static int check_new(struct walk *w)
 	return rc ? rc : f.kind == NODE_ABSENT ? 0 : -EEXIST;
 }
 
-static int do_mkdir_held(struct walk *w, void *arg)
+static int do_mkdir(struct walk *w, void *arg)
 {
 	struct attr a;
 	int rc = check_new(w);
@@ -173,19 +173,9 @@ static int do_mkdir_held(struct walk *w, void *arg)
 	return change_put(w->v, w->call, &w->key, &a, NULL, &w->call->err);
 }
 
-static int do_mkdir(struct walk *w, void *arg)
-{
-	int rc;
-
-	walk_hold(w, HOLD_ALONE);
-	rc = do_mkdir_held(w, arg);
-	walk_drop(w);
-	return rc;
-}
-
 int s3_mkdir(struct volume *v, struct vcall *call, const char *path, uint32_t mode)
 {
-	return walk_run(s3_of(v), call, path, do_mkdir, &mode);
+	return walk_run_held(s3_of(v), call, path, HOLD_ALONE, do_mkdir, &mode);
 }
 
 struct new_file {
@@ -193,7 +183,7 @@ struct new_file {
 	const char *body;
 };
 
-static int do_put_held(struct walk *w, void *arg)
+static int do_put(struct walk *w, void *arg)
 {
 	const struct new_file *n = arg;
 	struct attr a;
@@ -208,16 +198,6 @@ static int do_put_held(struct walk *w, void *arg)
 	return change_put(w->v, w->call, &w->key, &a, n->body, &w->call->err);
 }
 
-static int do_put(struct walk *w, void *arg)
-{
-	int rc;
-
-	walk_hold(w, HOLD_ALONE);
-	rc = do_put_held(w, arg);
-	walk_drop(w);
-	return rc;
-}
-
 int s3_mknod(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint64_t rdev)
 {
 	struct new_file n = { S_IFREG | (mode & 07777), NULL };
@@ -225,13 +205,13 @@ int s3_mknod(struct volume *v, struct vcall *call, const char *path, uint32_t mo
 	(void)rdev;
 	if ((mode & S_IFMT) && !S_ISREG(mode))
 		return -EPERM;
-	return walk_run(s3_of(v), call, path, do_put, &n);
+	return walk_run_held(s3_of(v), call, path, HOLD_ALONE, do_put, &n);
 }
 
 int s3_symlink(struct volume *v, struct vcall *call, const char *target, const char *path)
 {
 	struct new_file n = { S_IFLNK | 0777, target };
-	int rc = walk_run(s3_of(v), call, path, do_put, &n);
+	int rc = walk_run_held(s3_of(v), call, path, HOLD_ALONE, do_put, &n);
 
 	if (rc == VOLUME_REDIRECT)
 		call->redirect_which = 2;
@@ -277,7 +257,7 @@ bool change_has_locals(struct s3volume *v, const struct s3key *k)
 	return has;
 }
 
-static int do_rmdir_held(struct walk *w, void *arg)
+static int do_rmdir(struct walk *w, void *arg)
 {
 	char marker_key[S3_KEY_MAX + 2];
 	bool marker = false, empty = false;
@@ -308,22 +288,12 @@ static int do_rmdir_held(struct walk *w, void *arg)
 	return rc;
 }
 
-static int do_rmdir(struct walk *w, void *arg)
-{
-	int rc;
-
-	walk_hold(w, HOLD_TREE);
-	rc = do_rmdir_held(w, arg);
-	walk_drop(w);
-	return rc;
-}
-
 int s3_rmdir(struct volume *v, struct vcall *call, const char *path)
 {
-	return walk_run(s3_of(v), call, path, do_rmdir, NULL);
+	return walk_run_held(s3_of(v), call, path, HOLD_TREE, do_rmdir, NULL);
 }
 
-static int do_unlink_held(struct walk *w, void *arg)
+static int do_unlink(struct walk *w, void *arg)
 {
 	struct object *o;
 	struct node *node;
@@ -359,17 +329,7 @@ static int do_unlink_held(struct walk *w, void *arg)
 	return rc;
 }
 
-static int do_unlink(struct walk *w, void *arg)
-{
-	int rc;
-
-	walk_hold(w, HOLD_ALONE);
-	rc = do_unlink_held(w, arg);
-	walk_drop(w);
-	return rc;
-}
-
 int s3_unlink(struct volume *v, struct vcall *call, const char *path)
 {
-	return walk_run(s3_of(v), call, path, do_unlink, NULL);
+	return walk_run_held(s3_of(v), call, path, HOLD_ALONE, do_unlink, NULL);
 }

@@ -368,7 +368,7 @@ int s3_open(struct volume *v, struct vcall *call, const char *path, uint32_t fla
 }
 
 /* truncate(2): an open of our own, committed at once */
-static int truncate_held(struct walk *w, uint64_t size)
+static int truncate_once(struct walk *w, uint64_t size)
 {
 	struct open_arg a = { .flags = O_WRONLY | (size ? 0 : O_TRUNC), .since = changes_now(w->v) };
 	struct s3volume *v = w->v;
@@ -405,15 +405,13 @@ static int do_truncate(struct walk *w, void *arg)
 {
 	int rc;
 
-	walk_hold(w, HOLD_ALONE);
 	do
-		rc = truncate_held(w, *(const uint64_t *)arg);
+		rc = truncate_once(w, *(const uint64_t *)arg);
 	while (rc == -EAGAIN);
-	walk_drop(w);
 	return rc;
 }
 
 int s3_truncate(struct volume *v, struct vcall *call, const char *path, uint64_t size)
 {
-	return walk_run(s3_of(v), call, path, do_truncate, &size);
+	return walk_run_held(s3_of(v), call, path, HOLD_ALONE, do_truncate, &size);
 }

@@ -101,8 +101,10 @@ int walk_follow(struct walk *w);
 /** walk_hold() - have the key as @how says until walk_drop(); before it is looked up. */
 void walk_hold(struct walk *w, enum hold_how how);
 void walk_drop(struct walk *w);
-/** walk_run() - @op for the path, again for each symlink on the way. */
+/** walk_run() - @op for the path, again for each symlink on the way. walk_run_held() - each time with the key held. */
 int walk_run(struct s3volume *v, struct vcall *call, const char *path, int (*op)(struct walk *w, void *arg), void *arg);
+int walk_run_held(struct s3volume *v, struct vcall *call, const char *path, enum hold_how how,
+		  int (*op)(struct walk *w, void *arg), void *arg);
 
 static inline bool facts_is_link(const struct facts *f)
 {

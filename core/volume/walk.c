@@ -145,7 +145,9 @@ void walk_drop(struct walk *w)
 	pthread_mutex_unlock(&w->v->names.lock);
 }
 
-int walk_run(struct s3volume *v, struct vcall *call, const char *path, int (*op)(struct walk *w, void *arg), void *arg)
+/* @how: NULL, and @op sees to its holds by itself. */
+static int run(struct s3volume *v, struct vcall *call, const char *path, const enum hold_how *how,
+	       int (*op)(struct walk *w, void *arg), void *arg)
 {
 	struct walk *w = malloc(sizeof(*w));
 	int rc;
@@ -154,11 +156,26 @@ int walk_run(struct s3volume *v, struct vcall *call, const char *path, int (*op)
 		return -ENOMEM;
 	rc = walk_start(w, v, call, path);
 	while (rc == 0) {
+		if (how)
+			walk_hold(w, *how);
 		rc = op(w, arg);
+		if (how)
+			walk_drop(w);
 		if (rc != WALK_AGAIN)
 			break;
 		rc = 0;
 	}
 	free(w);
 	return rc;
+}
+
+int walk_run(struct s3volume *v, struct vcall *call, const char *path, int (*op)(struct walk *w, void *arg), void *arg)
+{
+	return run(v, call, path, NULL, op, arg);
+}
+
+int walk_run_held(struct s3volume *v, struct vcall *call, const char *path, enum hold_how how,
+		  int (*op)(struct walk *w, void *arg), void *arg)
+{
+	return run(v, call, path, &how, op, arg);
 }
