@@ -4,6 +4,7 @@
  * that is all: no memory, no descriptor, no message.
  */
 #include "shim/fdtab.h"
+#include "shim/link.h"
 #include "shim/route.h"
 #include "shim/shim.h"
 #include "shim/state.h"
@@ -16,6 +17,7 @@ __attribute__((constructor)) static void shim_begin(void)
 	(void)bind_library_path();
 	if (!route_active())
 		return;
+	fork_check(); /* before there can be a fork */
 	state_load();
 	unhooked_inherited();
 }

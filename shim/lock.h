@@ -7,7 +7,8 @@
  *
  * After fork only the forking thread lives, and a lock that another one held would stay taken. So a taken lock carries
  * the number of its process's generation, which fork_check() (link.h) raises in a child: one of an older generation is
- * free. lock_wait() asks fork_check() itself, but only when it finds the lock taken.
+ * free. Taking a lock asks fork_check() first: a lock that a child took under its parent's number would be free to the
+ * next thread. fork_check() itself takes no lock.
  */
 #ifndef S3SHIM_SHIM_LOCK_H
 #define S3SHIM_SHIM_LOCK_H
@@ -44,12 +45,12 @@ static inline void signals_restore(lock_mask old)
 /** lock_wait(), lock_wake() - without signals: for the offset lock, whose holder waits with the program's mask. */
 static inline void lock_wait(struct lock *l)
 {
-	uint32_t gen = atomic_load_explicit(&lock_generation, memory_order_relaxed) << 2, v = 0;
+	uint32_t gen, v = 0;
 
-	if (atomic_compare_exchange_strong_explicit(&l->v, &v, gen | 1, memory_order_acquire, memory_order_relaxed))
-		return;
 	fork_check();
 	gen = atomic_load_explicit(&lock_generation, memory_order_relaxed) << 2;
+	if (atomic_compare_exchange_strong_explicit(&l->v, &v, gen | 1, memory_order_acquire, memory_order_relaxed))
+		return;
 	for (;;) {
 		uint32_t held = v & ~3u, want = gen | 2;
 		if ((v == 0 || held != gen || v == (gen | 1)) &&

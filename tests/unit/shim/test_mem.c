@@ -1,3 +1,5 @@
+#include "shim/link.h"
+#include "shim/lock.h"
 #include "shim/mem.h"
 
 #include <criterion/criterion.h>
@@ -63,6 +65,7 @@ Test(mem, threads_and_a_fork_between)
 	pthread_t t[4];
 	int status = 0;
 
+	fork_check(); /* as the library's constructor */
 	for (uintptr_t i = 0; i < 4; i++)
 		pthread_create(&t[i], NULL, churn, (void *)i);
 	for (int i = 0; i < 20 && !status; i++) {
@@ -76,5 +79,40 @@ Test(mem, threads_and_a_fork_between)
 		pthread_join(t[i], &ret);
 		cr_expect_null(ret);
 	}
+	cr_expect_eq(status, 0);
+}
+
+static struct {
+	struct lock lock;
+	_Atomic int taken, done;
+} held;
+
+static void *hold(void *arg)
+{
+	lock_wait(&held.lock);
+	held.taken = 1;
+	usleep(50000);
+	held.done = 1;
+	lock_wake(&held.lock);
+	return arg;
+}
+
+/* The child's first lock bears its own number: else the second thread would take it for the parent's, and have it too. */
+Test(mem, two_threads_of_a_forked_child)
+{
+	int status = 1;
+	pid_t pid;
+
+	fork_check();
+	pid = fork();
+	if (pid == 0) {
+		pthread_t t;
+		pthread_create(&t, NULL, hold, NULL);
+		while (!held.taken)
+			;
+		lock_wait(&held.lock);
+		_exit(!held.done);
+	}
+	waitpid(pid, &status, 0);
 	cr_expect_eq(status, 0);
 }
