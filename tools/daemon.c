@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "base/wire.h"
+#include "broker/broker.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -21,11 +22,9 @@
 
 void daemon_signals(void)
 {
-	static const int ignored[] = { SIGPIPE, SIGIO, SIGHUP, SIGWINCH, SIGXFSZ };
 	sigset_t held;
 
-	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
-		signal(ignored[i], SIG_IGN);
+	broker_ignore_signals();
 	/* A mask is inherited: whatever the program that started us had blocked is not our business. */
 	sigemptyset(&held);
 	sigaddset(&held, SIGTERM);

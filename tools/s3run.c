@@ -6,6 +6,7 @@
  *        125, 126, 127          └──── 125 ────┘     its own    74 where it succeeded and an upload did not
  */
 #include "base/err.h"
+#include "base/clock.h"
 #include "base/util.h"
 #include "config/config.h"
 #include "config/jtree.h"
@@ -30,7 +31,7 @@ struct run {
 	struct program program;
 	struct supervise sup;
 	char library[PATH_MAX], broker[PATH_MAX], socket[PATH_MAX];
-	struct timespec begin;
+	int64_t begin_ns;
 	double program_seconds;
 	bool failed; /* an upload, or the broker: told on stderr */
 };
@@ -48,12 +49,9 @@ static void say(const char *fmt, ...)
 	dprintf(STDERR_FILENO, "s3run: %s\n", text);
 }
 
-static double seconds_since(const struct timespec *t)
+static double seconds_since(int64_t begin_ns)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - t->tv_sec) + (double)(now.tv_nsec - t->tv_nsec) / 1e9;
+	return (double)(clock_now_ns() - begin_ns) / 1e9;
 }
 
 /* s3shimd gets our own options, secrets being no part of them, and what it needs to find us. */
@@ -200,13 +198,12 @@ static int start_program(struct run *run, struct err *err)
 static void run_program(struct run *run)
 {
 	struct client_reply reply;
-	struct timespec begin;
+	int64_t begin_ns = clock_now_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &begin);
 	while (run->sup.program)
 		if (supervise_wait(&run->sup, -1, &reply) == SUPERVISE_BROKER_LOST)
 			client_deinit(&run->sup.client); /* the program sees EIO; told when it has ended */
-	run->program_seconds = seconds_since(&begin);
+	run->program_seconds = seconds_since(begin_ns);
 }
 
 /*
@@ -255,7 +252,7 @@ static void write_stats(struct run *run, const struct client_reply *reply)
 		say("statistics '%s': %s", path, strerror(errno));
 		return;
 	}
-	dprintf(fd, "{\"run_seconds\": %.3f, \"program_seconds\": %.3f, %s\n", seconds_since(&run->begin),
+	dprintf(fd, "{\"run_seconds\": %.3f, \"program_seconds\": %.3f, %s\n", seconds_since(run->begin_ns),
 		run->program_seconds, reply->tail[0] == '{' ? reply->tail + 1 : "\"incomplete\": true}");
 	if (fd != STDERR_FILENO)
 		close(fd);
@@ -400,7 +397,7 @@ int main(int argc, char **argv)
 	int r;
 
 	prctl(PR_SET_DUMPABLE, 0);
-	clock_gettime(CLOCK_MONOTONIC, &run.begin);
+	run.begin_ns = clock_now_ns();
 	if (config_load(&run.config, argc, argv, &rest, &err) < 0) {
 		say("%s", err_text(&err));
 		config_deinit(&run.config);

@@ -9,6 +9,7 @@
  * A program stopped by SIGSTOP is left so: who sent it will continue it, and could not continue s3run.
  */
 #include "supervise.h"
+#include "base/clock.h"
 #include "base/util.h"
 
 #include <poll.h>
@@ -104,24 +105,16 @@ static bool take_signals(struct supervise *s, bool *ret_program_ended)
 	return stop;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int left_ms(int64_t end)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_now_ms();
 
 	return now < end ? (int)(end - now) : 0;
 }
 
 enum supervise_event supervise_wait(struct supervise *s, int timeout_ms, struct client_reply *ret_reply)
 {
-	int64_t end = now_ms() + timeout_ms;
+	int64_t end = clock_now_ms() + timeout_ms;
 
 	for (;;) {
 		struct pollfd p[2] = { { .fd = s->signal_fd, .events = POLLIN },

@@ -1,5 +1,6 @@
 #include "broker/broker.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "broker/clients.h"
@@ -28,20 +29,12 @@
  * layers below start threads in broker_new(), so it blocks them meanwhile. SIGIO comes with leases, SIGXFSZ with a
  * limit on file sizes that was inherited, SIGPIPE with peers that died.
  */
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 double session_seconds(const struct broker *b)
 {
-	return (double)(now_ns() - b->started_ns) / 1e9;
+	return (double)(clock_now_ns() - b->started_ns) / 1e9;
 }
 
-static void ignore_signals(void)
+void broker_ignore_signals(void)
 {
 	static const int ignored[] = { SIGPIPE, SIGIO, SIGHUP, SIGWINCH, SIGXFSZ };
 
@@ -187,9 +180,9 @@ int broker_new(const struct config *config, struct broker **ret, struct err *err
 		return err_set(err, ENOMEM, "out of memory");
 	pthread_mutex_init(&b->held_lock, NULL);
 	b->uid = geteuid();
-	b->started_ns = now_ns();
+	b->started_ns = clock_now_ns();
 	b->staging = (struct staging)STAGING_INIT;
-	ignore_signals();
+	broker_ignore_signals();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = make_all(b, config, err);

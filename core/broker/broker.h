@@ -17,6 +17,9 @@
 struct broker;
 struct config;
 
+/** broker_ignore_signals() - those of a terminal, a lease, a limit and a dead peer; broker_new() does it too. */
+void broker_ignore_signals(void);
+
 /**
  * broker_new() - make everything that can fail before the first program: folders proven, credentials found, buckets
  * checked (one HeadBucket a mount). Every failure is a sentence that names the thing and the remedy.

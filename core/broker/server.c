@@ -1,6 +1,7 @@
 #include "broker/server.h"
 
 #include "base/counters.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "broker/conn.h"
@@ -234,14 +235,6 @@ static void close_listener(struct server *s)
 	s->listen_fd = -1;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 /* Return: ms until the session will have been idle for long enough, 0 if it has, -1 while there is no knowing. */
 static int idle_left_ms(struct server *s, int idle_ms)
 {
@@ -258,8 +251,8 @@ static int idle_left_ms(struct server *s, int idle_ms)
 		return idle_ms < 1000 ? idle_ms : 1000;
 	}
 	if (!s->idle_since_ns)
-		s->idle_since_ns = now_ns();
-	left = idle_ms - (now_ns() - s->idle_since_ns) / 1000000;
+		s->idle_since_ns = clock_now_ns();
+	left = idle_ms - (clock_now_ns() - s->idle_since_ns) / 1000000;
 	return s->retired || left <= 0 ? 0 : (int)left;
 }
 

@@ -8,6 +8,7 @@
 #ifndef S3SHIM_OBJECT_INTERNAL_H
 #define S3SHIM_OBJECT_INTERNAL_H
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "base/wire.h"
 #include "object/arena.h"
@@ -131,7 +132,10 @@ struct object_store {
 	bool reaper_runs, ticker_runs;
 };
 
-uint64_t object_now_ns(void);
+static inline uint64_t object_now_ns(void)
+{
+	return (uint64_t)clock_now_ns();
+}
 
 /* object.c */
 struct object *object_find_locked(struct object_store *s, const struct name *n); /* with store->lock */

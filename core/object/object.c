@@ -1,4 +1,5 @@
 #include "object/internal.h"
+#include "base/clock.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -19,14 +20,6 @@
  * other by `idling`, so a file whose reopen has returned is never forgotten by an idle() that was decided before. A
  * quiet commit and a writable reopen exclude each other by `committing`.
  */
-
-uint64_t object_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* references */
 
@@ -189,7 +182,6 @@ void object_wait_commit_locked(struct object *o)
 static struct object *new_locked(struct object_store *s, struct name *n, const struct object_events *events, void *arg)
 {
 	struct object *o = calloc(1, sizeof(*o));
-	pthread_condattr_t attr;
 
 	if (!o)
 		return NULL;
@@ -204,10 +196,7 @@ static struct object *new_locked(struct object_store *s, struct name *n, const s
 		o->events = *events;
 	o->arg = arg;
 	pthread_mutex_init(&o->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&o->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&o->cond);
 	pthread_rwlock_init(&o->cut, NULL);
 	o->in_table = true;
 	HASH_ADD_KEYPTR(hh, s->table, o->name->hash, o->name->hash_len, o);

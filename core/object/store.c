@@ -1,5 +1,6 @@
 #include "object/internal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <inttypes.h>
@@ -238,10 +239,7 @@ static void *ticker_main(void *arg)
 	while (!s->stop) {
 		bool work = s->all != NULL;
 
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += TICK_MS * 1000000l;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
+		until = clock_in_ms(TICK_MS);
 		while (!s->stop && pthread_cond_timedwait(&s->cond, &s->lock, &until) == 0)
 			;
 		if (s->stop || !work)
@@ -328,7 +326,6 @@ struct object_store *object_store_free(struct object_store *s)
 int object_store_new(const struct object_store_config *config, struct object_store **ret, struct err *err)
 {
 	struct object_store *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 	int r;
 
 	if (!s)
@@ -338,10 +335,7 @@ int object_store_new(const struct object_store_config *config, struct object_sto
 	s->next_id = 1;
 	s->staging_dir = config->staging_dir && config->staging_dir[0] ? strdup(config->staging_dir) : NULL;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&s->cond);
 	r = start_threads(s);
 	if (r) {
 		object_store_free(s);

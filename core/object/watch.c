@@ -1,5 +1,6 @@
 #include "object/watch.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -70,10 +71,7 @@ struct watch {
 
 static uint64_t now_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	return (uint64_t)clock_now_ns();
 }
 
 static void watch_poke(struct watch *w)

@@ -12,6 +12,7 @@
 #include "s3/when.h"
 
 #include "base/counters.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -228,7 +229,7 @@ static void log_attempt(const struct call_state *state)
 	else
 		snprintf(status, sizeof(status), "%d (%s)", state->ex.status, ends[state->ex.end]);
 	log_debug("s3", "%s '%s' %s%s %ld ms", ops[call_op(state)].name, name, state->request.note, status,
-		  (long)((when_now_ns() - state->began_ns) / 1000000));
+		  (long)((clock_now_ns() - state->began_ns) / 1000000));
 }
 
 static void on_done(struct http_exchange *ex)
@@ -351,7 +352,7 @@ void call_attempt(struct call_state *state)
 	ex->header_count = state->request.header_count;
 	if (state->stage == CALL_MAIN)
 		state->attempts++;
-	state->began_ns = when_now_ns();
+	state->began_ns = clock_now_ns();
 	counter_request(op->name);
 	http_send(&state->job, ex);
 }
@@ -420,7 +421,7 @@ void call_start(struct s3_client *client, struct s3_call *call)
 		return;
 	}
 	if (ops[call->op].flags & OP_BOUND)
-		state->deadline_ns = when_now_ns() + (int64_t)client->config.deadline_ms * 1000000;
+		state->deadline_ns = clock_now_ns() + (int64_t)client->config.deadline_ms * 1000000;
 	state->early = request_check(call, &call->err);
 	if (state->early == 0)
 		state->early = payload_prepare(client, call, &state->payload, &call->err);

@@ -14,6 +14,7 @@
 #include "s3/sockets.h"
 #include "s3/when.h"
 
+#include "base/clock.h"
 #include "base/util.h"
 
 #include <curl/curl.h>
@@ -177,7 +178,7 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
 	(void)down_total, (void)up_total;
 	if (bytes != ex->progress_bytes) {
 		ex->progress_bytes = bytes;
-		ex->progress_ns = when_now_ns();
+		ex->progress_ns = clock_now_ns();
 	}
 	return 0;
 }
@@ -281,7 +282,7 @@ static void begin_exchange(struct http_thread *thread, struct http_job *job)
 	struct http_exchange *ex = job->exchange;
 
 	ex->thread = thread;
-	ex->progress_ns = when_now_ns();
+	ex->progress_ns = clock_now_ns();
 	ex->easy = thread->idle_count ? thread->idle[--thread->idle_count] : curl_easy_init();
 	if (ex->easy) {
 		curl_easy_reset(ex->easy);
@@ -447,7 +448,7 @@ static void *thread_main(void *arg)
 		/* last before the wait, so that whatever the callbacks above began is seen in next_ns */
 		do {
 			start_line(thread);
-			now = when_now_ns();
+			now = clock_now_ns();
 			next_ns = now + 60000000000;
 		} while (end_one_overdue(thread, now, &next_ns));
 		int64_t wait_ms = (next_ns - now) / 1000000 + 1;
@@ -491,7 +492,7 @@ void http_send(struct http_job *job, struct http_exchange *ex)
 
 void http_sleep(struct http_job *job, int64_t ms)
 {
-	job->wake_ns = when_now_ns() + ms * 1000000;
+	job->wake_ns = clock_now_ns() + ms * 1000000;
 	push(&job->thread->asleep, job);
 }
 

@@ -8,6 +8,7 @@
 #ifndef S3SHIM_S3_HTTP_H
 #define S3SHIM_S3_HTTP_H
 
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <stdatomic.h>
@@ -53,7 +54,7 @@ struct http_exchange {
 	bool no_answer_body;  /* HEAD */
 	size_t receive_bytes; /* how much of an answer's body to expect: sizes buffers; 0: little */
 	int stall_timeout_ms; /* no byte either way for so long: ended */
-	int64_t deadline_ns;  /* when_now_ns() at which it is ended; 0: none */
+	int64_t deadline_ns;  /* clock_now_ns() at which it is ended; 0: none */
 
 	/* on the thread; -errno ends the exchange */
 	ssize_t (*read)(struct http_exchange *ex, char *to, size_t room); /* the body's next bytes, 0: its end */

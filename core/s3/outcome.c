@@ -15,6 +15,7 @@
 #include "s3/xml.h"
 
 #include "base/counters.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -39,7 +40,7 @@ static void retry(struct call_state *state, enum errors_class class, int errnum,
 	if (state->delivered - state->delivered_before >= PROGRESS_BYTES)
 		state->attempts = 1;
 	int64_t delay = retry_delay_ms(class, state->attempts, retry_random(), state->answer.retry_after_ms);
-	bool late = state->deadline_ns && when_now_ns() + delay * 1000000 >= state->deadline_ns;
+	bool late = state->deadline_ns && clock_now_ns() + delay * 1000000 >= state->deadline_ns;
 	bool stuck = state->delivered && !state->call->info.etag[0];
 	if (late || stuck || state->attempts >= (unsigned)client->config.max_attempts ||
 	    !retry_take(&client->bucket, cost)) {
@@ -231,8 +232,7 @@ static void refused(struct call_state *state)
 
 /* success */
 
-/* -EBADMSG: other bytes came than were sent, worth another try. */
-
+/* Return: 0; -EBADMSG: other bytes came than were sent, worth another try; -EIO. */
 static int check_upload(struct call_state *state)
 {
 	struct s3_call *call = state->call;

@@ -54,11 +54,3 @@ void when_basic(int64_t seconds, char ret[WHEN_BASIC_SIZE])
 	gmtime_r(&t, &tm);
 	strftime(ret, WHEN_BASIC_SIZE, "%Y%m%dT%H%M%SZ", &tm);
 }
-
-int64_t when_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}

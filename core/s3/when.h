@@ -18,7 +18,4 @@ int when_parse_iso(const char *text, int64_t *ret_ns);
 /** when_basic() - 20130524T000000Z of @seconds since the epoch. */
 void when_basic(int64_t seconds, char ret[WHEN_BASIC_SIZE]);
 
-/** when_now_ns() - the monotonic clock, for deadlines. */
-int64_t when_now_ns(void);
-
 #endif

@@ -1,4 +1,5 @@
 #include "volume/s3volume.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static int ahead_init(struct ahead *a, const struct s3key *k, bool dir)
 static size_t gather_ahead_locked(struct s3volume *v, const struct s3key *k, struct ahead **all)
 {
 	struct node *parent = lookup_parent_locked(v, k);
-	int64_t now = names_now_ms();
+	int64_t now = clock_now_ms();
 	size_t n = 0;
 	struct s3key folder;
 
@@ -264,7 +265,7 @@ int ask_target(struct s3volume *v, const struct s3key *k, char *target, struct e
 	names_id(k, id);
 	pthread_mutex_lock(&v->names.lock);
 	node = names_find(&v->names, id);
-	if (node && node->target && names_valid(node, names_now_ms())) {
+	if (node && node->target && names_valid(node, clock_now_ms())) {
 		snprintf(target, WIRE_PATH_MAX, "%s", node->target);
 		pthread_mutex_unlock(&v->names.lock);
 		return 0;

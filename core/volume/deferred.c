@@ -1,5 +1,6 @@
 #include "volume/s3volume.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@
 
 void deferred_mark_locked(struct s3volume *v, struct node *node)
 {
-	node->attr_due_ms = names_now_ms() + IDLE_MS;
+	node->attr_due_ms = clock_now_ms() + IDLE_MS;
 	if (!node->attr_dirty) {
 		node->attr_dirty = true;
 		DL_APPEND2(v->names.dirty, node, dirty_prev, dirty_next);
@@ -257,7 +258,7 @@ static int flush_one(struct s3volume *v, struct node *node)
 /* The next one that is due, pinned; @all: due or not. Times for the sleeper in @ret_wait_ms. */
 static struct node *next_locked(struct s3volume *v, bool all, int64_t *ret_wait_ms)
 {
-	int64_t now = names_now_ms(), wait = 3600 * 1000;
+	int64_t now = clock_now_ms(), wait = 3600 * 1000;
 
 	for (struct node *n = v->names.dirty; n; n = n->dirty_next) {
 		if (!all && n->open && n->attr_due_ms <= now)
@@ -352,11 +353,7 @@ static void *thread_main(void *arg)
 			names_unpin(&v->names, node);
 			continue;
 		}
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		ts.tv_sec += wait / 1000;
-		ts.tv_nsec += wait % 1000 * 1000000;
-		ts.tv_sec += ts.tv_nsec / 1000000000;
-		ts.tv_nsec %= 1000000000;
+		ts = clock_in_ms(wait);
 		pthread_cond_timedwait(&v->wake, &v->names.lock, &ts);
 	}
 	pthread_mutex_unlock(&v->names.lock);
@@ -365,13 +362,9 @@ static void *thread_main(void *arg)
 
 int deferred_start(struct s3volume *v, struct err *err)
 {
-	pthread_condattr_t attr;
 	int rc;
 
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&v->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&v->wake);
 	rc = pthread_create(&v->thread, NULL, thread_main, v);
 	if (rc)
 		return err_set(err, rc, "a thread for attributes: %s", strerror(rc));

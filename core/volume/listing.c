@@ -1,5 +1,6 @@
 #include "volume/listing.h"
 
+#include "base/clock.h"
 #include "base/util.h"
 
 #include <limits.h>
@@ -7,21 +8,13 @@
 #include <string.h>
 #include <time.h>
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 struct listing *listing_new(void)
 {
 	struct listing *l = calloc(1, sizeof(*l));
 
 	if (l) {
 		atomic_init(&l->refs, 1);
-		l->started_ms = now_ms();
+		l->started_ms = clock_now_ms();
 	}
 	return l;
 }

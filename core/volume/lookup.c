@@ -1,4 +1,5 @@
 #include "volume/s3volume.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -124,7 +125,7 @@ static enum need satisfied(const struct s3volume *v, const struct node *node, en
 static enum need consult_locked(struct s3volume *v, const struct s3key *k, enum look look, struct facts *ret,
 				struct object **ret_open)
 {
-	int64_t now = names_now_ms();
+	int64_t now = clock_now_ms();
 	const struct listing_entry *e = NULL;
 	struct node *node, *parent = NULL;
 	char id[NAMES_ID_MAX];
@@ -349,7 +350,7 @@ static void facts_from_page(const struct first_page *page, const char *name, str
 static bool folder_known_locked(struct s3volume *v, const struct s3key *k, bool *ret_huge)
 {
 	struct node *parent = lookup_parent_locked(v, k);
-	int64_t now = names_now_ms();
+	int64_t now = clock_now_ms();
 	struct s3key folder;
 
 	s3path_parent(&v->root, k, &folder);

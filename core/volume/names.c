@@ -1,5 +1,6 @@
 #include "volume/names.h"
 
+#include "base/clock.h"
 #include "base/util.h"
 
 #include <stdio.h>
@@ -13,14 +14,6 @@ struct moved {
 	uint64_t ino;
 	char id[];
 };
-
-int64_t names_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 void names_init(struct names *n, int64_t ttl_ms)
 {
@@ -112,7 +105,7 @@ void names_deinit(struct names *n)
 
 static void evict(struct names *n)
 {
-	int64_t now = names_now_ms();
+	int64_t now = clock_now_ms();
 	struct node *node, *next;
 
 	HASH_ITER (hh, n->nodes, node, next) {
@@ -229,7 +222,7 @@ bool names_valid(const struct node *node, int64_t now_ms)
 
 static void believe(struct names *n, struct node *node, enum node_kind kind)
 {
-	node->asked_ms = names_now_ms();
+	node->asked_ms = clock_now_ms();
 	node->until_ms = node->asked_ms + n->ttl_ms;
 	node->kind = kind;
 	if (kind != NODE_DIR) {
@@ -343,7 +336,7 @@ void names_attach(struct names *n, struct node *node, struct listing *l, uint64_
 	}
 	listing_unref(node->listing);
 	node->listing = l;
-	node->listing_until_ms = names_now_ms() + n->ttl_ms;
+	node->listing_until_ms = clock_now_ms() + n->ttl_ms;
 	node->scan_next = 0;
 	node->scan_run = 0;
 }

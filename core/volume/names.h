@@ -95,7 +95,6 @@ struct facts {
 
 void names_init(struct names *n, int64_t ttl_ms);
 void names_deinit(struct names *n);
-int64_t names_now_ms(void);
 
 void names_id(const struct s3key *k, char id[static NAMES_ID_MAX]);
 /** names_key() - the other way; place is S3PLACE_KEY or S3PLACE_TOP. */

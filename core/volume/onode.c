@@ -1,4 +1,5 @@
 #include "volume/s3volume.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -83,7 +84,7 @@ struct object *onode_release_locked(struct s3volume *v, struct onode *n)
 	onode_unlist_locked(v, n);
 	if (n->node->open == n) {
 		n->node->open = NULL;
-		n->node->until_ms = names_now_ms() + v->names.ttl_ms;
+		n->node->until_ms = clock_now_ms() + v->names.ttl_ms;
 		/* never came to the bucket: an upload that failed, or an open that did */
 		if (n->node->kind == NODE_FILE && !n->node->etag && !n->node->detached)
 			names_set_absent(&v->names, n->node);
@@ -169,7 +170,7 @@ static void on_committed(void *arg, struct object *o, const struct s3_info *info
 		node->size = info->size;
 		node->mtime_ns = info->mtime_ns;
 		node->meta_known = names_set_meta(node, &info->meta, info->content_type) == 0;
-		node->asked_ms = names_now_ms();
+		node->asked_ms = clock_now_ms();
 		node->until_ms = node->asked_ms + v->names.ttl_ms;
 		names_set_local(&v->names, node, false);
 		names_changed(&v->names, &v->root, node);
@@ -196,7 +197,7 @@ static struct s3file *next_gone_locked(struct s3volume *v, struct onode *n, bool
 			f->told = true;
 			return f;
 		}
-		f->late_ms = names_now_ms() + LATE_MS;
+		f->late_ms = clock_now_ms() + LATE_MS;
 		v->late++;
 		pthread_cond_broadcast(&v->wake);
 	}
@@ -226,7 +227,7 @@ static void on_idle(void *arg, struct object *o)
 #pragma GCC diagnostic ignored "-Wconversion"
 struct s3file *onode_late_locked(struct s3volume *v, int64_t *wait_ms, struct onode **ret_n)
 {
-	int64_t now = names_now_ms();
+	int64_t now = clock_now_ms();
 	struct onode *n, *next;
 
 	if (!v->late)

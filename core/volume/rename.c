@@ -1,4 +1,5 @@
 #include "volume/s3volume.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,7 +71,7 @@ static void note_moved(struct s3volume *v, const char *from, const char *to, str
 	node = names_move(&v->names, from, to);
 	if (node) {
 		node->kind = NODE_FILE;
-		node->asked_ms = names_now_ms();
+		node->asked_ms = clock_now_ms();
 		node->until_ms = node->asked_ms + v->names.ttl_ms;
 		if (meta) {
 			deferred_clear_locked(v, node);

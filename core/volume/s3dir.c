@@ -1,6 +1,7 @@
 #include "volume/s3volume.h"
 
 #include "volume/dir.h"
+#include "base/clock.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static bool hidden_locked(struct s3dir *s, const char *name)
 		return true;
 	names_id(&child, id);
 	node = names_find(&s->v->names, id);
-	return node && node->kind == NODE_ABSENT && names_valid(node, names_now_ms()) &&
+	return node && node->kind == NODE_ABSENT && names_valid(node, clock_now_ms()) &&
 	       node->asked_ms >= s->l->started_ms;
 }
 
@@ -99,7 +100,7 @@ static int s3dir_rewind(struct dir *d, void *source, struct vcall *call, uint64_
 	free(s->token);
 	s->token = NULL;
 	s->end = false;
-	if (s->first.listing && names_now_ms() - s->opened_ms >= s->v->names.ttl_ms)
+	if (s->first.listing && clock_now_ms() - s->opened_ms >= s->v->names.ttl_ms)
 		first_page_drop(&s->first);
 	s3path_parent(&s->v->root, &s->key, &parent);
 	names_id(&parent, id);
@@ -227,7 +228,7 @@ int s3dir_open(struct s3volume *v, struct vcall *call, const struct s3key *k, st
 	s->key = *k;
 	s3path_dir_prefix(k, s->prefix);
 	names_id(k, s->id);
-	s->opened_ms = names_now_ms();
+	s->opened_ms = clock_now_ms();
 	if (page)
 		s->first = *page;
 	rc = dir_open(&v->base, v->watch, &source_ops, s, ret, &call->err);

@@ -4,6 +4,7 @@
 #include "volume/listing.h"
 #include "volume/names.h"
 #include "volume/s3path.h"
+#include "base/clock.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -343,13 +344,13 @@ Test(names, believed_for_the_ttl)
 
 	names_init(&n, 30);
 	node = names_get(&n, "b/k");
-	cr_assert_not(names_valid(node, names_now_ms()));
+	cr_assert_not(names_valid(node, clock_now_ms()));
 	names_set_file(&n, node, &info, true);
-	cr_assert(names_valid(node, names_now_ms()));
+	cr_assert(names_valid(node, clock_now_ms()));
 	usleep(40000);
-	cr_assert_not(names_valid(node, names_now_ms()));
+	cr_assert_not(names_valid(node, clock_now_ms()));
 	names_set_absent(&n, node);
-	cr_assert(names_valid(node, names_now_ms()));
+	cr_assert(names_valid(node, clock_now_ms()));
 	names_deinit(&n);
 }
 
