@@ -462,6 +462,11 @@ int commit_locked(struct object *o, bool quiet_only, struct err *err)
 	object_wait_commit_locked(o);
 	if (o->forgotten || !o->dirty)
 		return 0;
+	if (quiet_only && o->failed) { /* while we waited: nobody wrote since, so it is not tried again */
+		if (err)
+			*err = o->commit_err;
+		return o->commit_status;
+	}
 	quiet = watch_try_no_writers(o->watched);
 	if (quiet_only && !quiet)
 		return 1;
@@ -522,6 +527,16 @@ int object_closed(struct object *o, bool *ret_last, struct err *err)
 	pthread_mutex_unlock(&o->lock);
 	*ret_last = last;
 	return r < 0 ? r : 0;
+}
+
+int object_result(struct object *o)
+{
+	int r;
+
+	pthread_mutex_lock(&o->lock);
+	r = o->failed ? o->commit_status : 0;
+	pthread_mutex_unlock(&o->lock);
+	return r;
 }
 
 int object_sync(struct object *o, struct err *err)

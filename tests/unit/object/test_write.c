@@ -306,6 +306,37 @@ Test(object_write, a_failed_part_aborts_the_upload)
 	cr_assert_eq(fake_uploads_open(), 0);
 }
 
+static void *sync_by_itself(void *arg)
+{
+	return (void *)(intptr_t)object_sync(arg, NULL);
+}
+
+/* Whoever waited for a commit that failed does not try it again: its failure is theirs. */
+Test(object_write, a_failed_upload_is_tried_once)
+{
+	struct object *o;
+	pthread_t syncer;
+	struct prog p;
+	void *status;
+
+	fake.fail_op = S3_PUT_OBJECT;
+	fake.fail_times = -1;
+	fake.fail_status = -EIO;
+	fake.delay_us = 300000;
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_RDWR), 0);
+	write_all(&p, "x", 1, 0);
+	o = object_ref(p.o);
+	cr_assert_eq(pthread_create(&syncer, NULL, sync_by_itself, o), 0);
+	while (!fake_count(S3_PUT_OBJECT))
+		usleep(1000);
+	cr_assert_eq(prog_close(&p), -EIO);
+	cr_assert_eq(pthread_join(syncer, &status), 0);
+	cr_assert_eq((intptr_t)status, -EIO);
+	object_unref(o);
+	cr_assert_eq(object_store_drain(bench.store, false, NULL, NULL), 1);
+	cr_assert_eq(fake_count(S3_PUT_OBJECT), 1);
+}
+
 Test(object_write, who_loses_a_race_gets_estale)
 {
 	struct prog p;
