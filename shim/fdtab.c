@@ -403,7 +403,7 @@ static int tell_closed(const struct desc *d)
 	struct wire_closed_rep rep;
 	int rc = link_call(WIRE_CLOSED, &req, &rep, NULL);
 
-	return rc == -ENOENT || rc == -EBADF ? 0 : rc; /* the broker saw the end of it by itself */
+	return rc == -EBADF ? -EIO : rc; /* a broker that never knew it: ours is gone */
 }
 
 int fdtab_closed(struct desc *d)

@@ -42,11 +42,11 @@ void broker_ignore_signals(void)
 		(void)signal(ignored[i], SIG_IGN);
 }
 
-static void file_gone(void *owner, struct vfile *file)
+static void file_gone(void *owner, struct vfile *file, int status)
 {
 	struct broker *b = owner;
 
-	files_gone(b->files, file);
+	files_gone(b->files, file, status);
 }
 
 static bool needs_objects(const struct config *config)

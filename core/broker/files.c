@@ -1,7 +1,9 @@
 #include "broker/files.h"
 
 #include "base/util.h"
+#include "broker/failed.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -16,6 +18,7 @@ struct files {
 	struct description *by_id, *by_vfile;
 	uint64_t next_id;
 	size_t alive; /* in the tables or referenced */
+	struct failed failed;
 };
 
 int files_new(struct files **ret)
@@ -119,16 +122,29 @@ void files_put(struct description *d)
 	pthread_mutex_unlock(&files->lock);
 }
 
-void files_gone(struct files *files, struct vfile *vfile)
+void files_gone(struct files *files, struct vfile *vfile, int status)
 {
 	struct description *d;
 
 	pthread_mutex_lock(&files->lock);
 	HASH_FIND(by_vfile, files->by_vfile, &vfile, sizeof(vfile), d);
-	if (d)
+	if (d) {
 		remove_locked(files, d);
+		if (status < 0)
+			failed_add(&files->failed, d->id, status);
+	}
 	pthread_mutex_unlock(&files->lock);
 	files_put(d);
+}
+
+int files_ended(struct files *files, uint64_t id)
+{
+	int r;
+
+	pthread_mutex_lock(&files->lock);
+	r = !id || id >= files->next_id ? -EBADF : failed_find(&files->failed, id);
+	pthread_mutex_unlock(&files->lock);
+	return r;
 }
 
 size_t files_count(struct files *files)

@@ -50,8 +50,14 @@ struct description *files_get(struct files *files, uint64_t id);
 void files_put(struct description *d); /* NULL is fine */
 void files_ref(struct description *d);
 
-/** files_gone() - the volume's event: the id is unknown from now on. Unknown vfiles are ignored. */
-void files_gone(struct files *files, struct vfile *vfile);
+/**
+ * files_gone() - the volume's event: the id is unknown from now on, but for files_ended(). Unknown vfiles are ignored.
+ * @status: why what was written by it is not in the store; 0
+ */
+void files_gone(struct files *files, struct vfile *vfile, int status);
+
+/** files_ended() - how a description that is gone ended. Return: 0; files_gone()'s status; -EBADF: it never was. */
+int files_ended(struct files *files, uint64_t id);
 
 size_t files_count(struct files *files);
 

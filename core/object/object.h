@@ -141,6 +141,8 @@ int object_allocate(struct object *o, uint32_t mode, uint64_t off, uint64_t len,
  */
 int object_closed(struct object *o, bool *ret_last, struct err *err);
 int object_sync(struct object *o, struct err *err);
+/** object_result() - the last commit's: 0; its errno, if it failed and nobody was given the file for writing since. */
+int object_result(struct object *o);
 
 /** object_handed_out() - a descriptor that object_reopen() made went to a program. */
 void object_handed_out(struct object *o, bool writable);

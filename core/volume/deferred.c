@@ -336,16 +336,8 @@ static void *thread_main(void *arg)
 	pthread_mutex_lock(&v->names.lock);
 	while (!v->stop) {
 		struct node *node = next_locked(v, false, &wait);
-		struct onode *n = NULL;
-		struct s3file *late = node ? NULL : onode_late_locked(v, &wait, &n);
 		struct timespec ts;
 
-		if (late) {
-			pthread_mutex_unlock(&v->names.lock);
-			onode_tell(v, late, n);
-			pthread_mutex_lock(&v->names.lock);
-			continue;
-		}
 		if (node) {
 			pthread_mutex_unlock(&v->names.lock);
 			(void)flush_one(v, node); /* recorded */

@@ -195,7 +195,7 @@ static void on_no_holders(void *arg)
 	const struct volume_events *events = &d->base.volume->events;
 
 	if (events->file_gone)
-		events->file_gone(events->owner, &d->base);
+		events->file_gone(events->owner, &d->base, 0);
 }
 
 static int reopen(int fd)

@@ -180,82 +180,36 @@ static void on_committed(void *arg, struct object *o, const struct s3_info *info
 }
 
 /*
- * No descriptor is left: the broker forgets its ids and frees the files. No open adds one meanwhile (object.h). A
- * writer whose upload failed is kept for LATE_MS, or until it was asked for: its close may still be on its way to us,
- * and is to hear of it.
+ * No descriptor is left: the broker forgets its ids and frees the files. No open adds one meanwhile (object.h). Each
+ * file takes along how its upload ended: its close may still be on its way to the broker, and is to hear of it.
  */
-#define LATE_MS 2000
-
-static struct s3file *next_gone_locked(struct s3volume *v, struct onode *n, bool failed)
+static struct s3file *next_gone_locked(struct onode *n)
 {
 	struct s3file *f;
 
-	for (f = n->files; f; f = f->next) {
-		if (f->told || f->late_ms)
-			continue;
-		if (!failed || !f->writable || f->closed) {
-			f->told = true;
-			return f;
-		}
-		f->late_ms = clock_now_ms() + LATE_MS;
-		v->late++;
-		pthread_cond_broadcast(&v->wake);
-	}
-	return NULL;
+	for (f = n->files; f && f->told; f = f->next)
+		;
+	if (f)
+		f->told = true;
+	return f;
 }
 
 static void on_idle(void *arg, struct object *o)
 {
 	struct s3volume *v = arg;
 	struct onode *n = onode_of_event(v, o);
-	bool failed = object_dirty(o);
+	int status = object_result(o);
 	struct s3file *f;
 
 	if (!n)
 		return;
 	do {
 		pthread_mutex_lock(&v->names.lock);
-		f = next_gone_locked(v, n, failed);
+		f = next_gone_locked(n);
 		pthread_mutex_unlock(&v->names.lock);
 		if (f && v->base.events.file_gone)
-			v->base.events.file_gone(v->base.events.owner, &f->base);
+			v->base.events.file_gone(v->base.events.owner, &f->base, f->writable ? status : 0);
 	} while (f);
-	onode_put(v, n);
-}
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-struct s3file *onode_late_locked(struct s3volume *v, int64_t *wait_ms, struct onode **ret_n)
-{
-	int64_t now = clock_now_ms();
-	struct onode *n, *next;
-
-	if (!v->late)
-		return NULL;
-	HASH_ITER (hh, v->onodes, n, next) {
-		for (struct s3file *f = n->files; f; f = f->next) {
-			if (!f->late_ms)
-				continue;
-			if (f->late_ms > now) {
-				*wait_ms = f->late_ms - now < *wait_ms ? f->late_ms - now : *wait_ms;
-				continue;
-			}
-			f->late_ms = 0;
-			f->told = true;
-			v->late--;
-			n->users++;
-			*ret_n = n;
-			return f;
-		}
-	}
-	return NULL;
-}
-#pragma GCC diagnostic pop
-
-void onode_tell(struct s3volume *v, struct s3file *f, struct onode *n)
-{
-	if (v->base.events.file_gone)
-		v->base.events.file_gone(v->base.events.owner, &f->base);
 	onode_put(v, n);
 }
 

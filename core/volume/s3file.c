@@ -41,22 +41,11 @@ int s3_file_closed(struct vfile *vf, struct vcall *call, bool *ret_last)
 {
 	struct s3file *f = object_file(vf);
 
-	struct s3volume *v = s3_of(vf->volume);
-	int rc;
-
 	if (!f || !f->writable) {
 		*ret_last = true;
 		return 0;
 	}
-	rc = object_closed(f->n->o, ret_last, &call->err);
-	pthread_mutex_lock(&v->names.lock);
-	f->closed = rc || *ret_last;
-	if (f->late_ms) {
-		f->late_ms = 1;
-		pthread_cond_broadcast(&v->wake);
-	}
-	pthread_mutex_unlock(&v->names.lock);
-	return rc;
+	return object_closed(f->n->o, ret_last, &call->err);
 }
 
 int s3_file_sync(struct vfile *vf, struct vcall *call)
@@ -151,8 +140,6 @@ void s3_file_free(struct vfile *vf)
 		return;
 	}
 	pthread_mutex_lock(&v->names.lock);
-	if (f->late_ms)
-		v->late--;
 	DL_DELETE(f->n->files, f);
 	o = onode_release_locked(v, f->n);
 	pthread_mutex_unlock(&v->names.lock);

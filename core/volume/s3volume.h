@@ -27,8 +27,6 @@ struct s3file {
 	struct onode *n;
 	struct readahead ra;
 	bool writable, told; /* told: that it is gone */
-	bool closed;         /* the program has asked how its upload ended */
-	int64_t late_ms;     /* when file_gone is due that waits for that question; 0: none */
 	struct s3file *prev, *next;
 };
 
@@ -60,7 +58,6 @@ struct s3volume {
 	struct names names;
 	struct holds holds;
 	struct onode *onodes; /* by id */
-	unsigned late;        /* files with late_ms */
 
 	/* deferred.c */
 	pthread_t thread;
@@ -159,10 +156,6 @@ struct onode *onode_find_locked(struct s3volume *v, uint64_t object);
 /** onode_release_locked() - frees it if nobody holds it. Return: an object to unref without the lock, or NULL. */
 struct object *onode_release_locked(struct s3volume *v, struct onode *n);
 void onode_put(struct s3volume *v, struct onode *n); /* a user less; without the lock */
-/** onode_late_locked() - a file whose end is due to be told, marked; with a user of its onode in @ret_n. NULL: none;
- *  @wait_ms is lowered to when one is due. onode_tell() tells it. */
-struct s3file *onode_late_locked(struct s3volume *v, int64_t *wait_ms, struct onode **ret_n);
-void onode_tell(struct s3volume *v, struct s3file *f, struct onode *n);
 /** onode_object_locked() - the open object of a node, with a reference; NULL. object_unref() without the lock. */
 struct object *onode_object_locked(struct node *node);
 

@@ -60,8 +60,9 @@ struct vsetattr {
 
 /** What a volume tells its owner. Called from threads of its own, without its locks held. */
 struct volume_events {
-	/* No descriptor of @file is left anywhere: forget its id, then vfile_free() it. */
-	void (*file_gone)(void *owner, struct vfile *file);
+	/* No descriptor of @file is left anywhere: forget its id, then vfile_free() it. @status: 0, or the errno of the
+	 * upload that failed, for whoever closed it and has not asked yet. */
+	void (*file_gone)(void *owner, struct vfile *file, int status);
 	void *owner;
 };
 

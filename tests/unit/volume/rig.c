@@ -22,11 +22,15 @@ static char cache[64];
 static pthread_mutex_t lock_ = PTHREAD_MUTEX_INITIALIZER;
 static struct vfile *busy, *late;
 
-static void on_gone(void *owner, struct vfile *f)
+static void on_gone(void *owner, struct vfile *f, int status)
 {
 	bool now;
 
 	(void)owner;
+	if (status) {
+		rig.gone_status = status;
+		rig.gone_failed++;
+	}
 	pthread_mutex_lock(&lock_);
 	now = f != busy;
 	if (!now)

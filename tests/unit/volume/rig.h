@@ -14,7 +14,8 @@
 struct rig {
 	struct volume *v;
 	struct vcall call;
-	_Atomic int gone; /* files that file_gone told of, and that were freed */
+	_Atomic int gone_status, gone_failed; /* the last status that was not 0; how many were not */
+	_Atomic int gone;                     /* files that file_gone told of, and that were freed */
 };
 extern struct rig rig;
 

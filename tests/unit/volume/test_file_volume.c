@@ -19,9 +19,10 @@ static struct vcall call;
 static struct watch *watch;
 static _Atomic(struct vfile *) gone;
 
-static void on_gone(void *owner, struct vfile *f)
+static void on_gone(void *owner, struct vfile *f, int status)
 {
 	(void)owner;
+	cr_assert_eq(status, 0);
 	vfile_free(f);
 	atomic_store(&gone, f);
 }

@@ -510,6 +510,25 @@ Test(s3_volume, a_refused_upload_is_closes_error)
 	cr_assert_eq(volume_drain(V, true, NULL, NULL), 1);
 }
 
+Test(s3_volume, a_failure_goes_along_with_the_file_that_is_gone)
+{
+	struct volume_opened o, bystander;
+
+	fake.fail_op = S3_PUT_OBJECT;
+	fake.fail_times = -1;
+	fake.fail_status = -EACCES;
+	fake.fail_http = 403;
+	cr_assert_eq(rig_open("n", O_CREAT | O_WRONLY, 0644, &o), 0);
+	cr_assert_eq(rig_open("n", O_RDONLY, 0, &bystander), 0);
+	close(o.fd); /* and nobody asks */
+	close(bystander.fd);
+	for (int i = 0; i < 30000 && rig.gone < 2; i++)
+		usleep(1000);
+	cr_assert_eq(rig.gone, 2);
+	cr_assert_eq(rig.gone_status, -EACCES);
+	cr_assert_eq(rig.gone_failed, 1, "a reader has nothing to be told");
+}
+
 Test(s3_volume, two_readers_share_one_inode)
 {
 	struct volume_opened a, b;
