@@ -159,6 +159,8 @@ static int run(struct config *config, int loaded, struct err *err)
 	r = open_log(config, !config->bare_path, err);
 	if (r < 0 || loaded < 0)
 		return r < 0 ? r : loaded;
+	if (config->warning)
+		log_warn("config", "%s", config->warning);
 	r = daemon_limits(err);
 	if (r < 0)
 		return r;

@@ -6,7 +6,6 @@
 #include "config/config.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "config/jtree.h"
 #include "config/mapping.h"
 #include "config/memory.h"
 #include "config/mount.h"
@@ -15,9 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MOUNTS_MAX  MOUNT_COUNT_MAX
-#define HELP_INDENT 28
-#define HELP_WIDTH  80
+#define MOUNTS_MAX MOUNT_COUNT_MAX
 
 /* A --mount or S3SHIM_MOUNT as it was written; borrowed from argv or the environment. */
 struct mount_text {
@@ -30,15 +27,16 @@ struct load {
 	struct setting session[OPT_MAX];
 	struct mount_text mounts[MOUNTS_MAX];
 	size_t mount_count;
-	struct jtree json;
-	bool has_json;
+	struct mapping file;
+	bool has_file, templates; /* templates: as in struct mapping */
 };
 
 static void load_deinit(struct load *l)
 {
 	for (int i = 0; i < OPT_MAX; i++)
 		setting_deinit(&l->session[i]);
-	jtree_deinit(&l->json);
+	if (l->has_file)
+		mapping_close(&l->file);
 }
 
 static int put(struct load *l, int opt, enum setting_level level, const char *text, const char *where, struct err *err)
@@ -139,11 +137,11 @@ static int take_file(struct load *l, struct err *err)
 
 	if (!l->session[OPT_config_path].text)
 		return 0;
-	r = jtree_load(&l->json, l->session[OPT_config_path].text, err);
+	r = mapping_open(&l->file, l->session[OPT_config_path].text, err);
 	if (r < 0)
 		return r;
-	l->has_json = true;
-	return mapping_settings(&l->json, l->session, err);
+	l->has_file = true;
+	return mapping_settings(&l->file, l->session, l->config, err);
 }
 
 /* Settings of one group, or with OPTION_GROUP_MOUNT of every group but the mounts', into struct config. */
@@ -186,13 +184,20 @@ static int check_bounds(const struct load *l, struct err *err)
 	return 0;
 }
 
-/* The level whose mounts count: the first that names any. */
+static enum setting_level unnamed_level(const struct load *l)
+{
+	const struct setting *bucket = &l->session[OPT_bucket], *dir = &l->session[OPT_sandbox_dir];
+
+	return dir->level > bucket->level ? dir->level : bucket->level;
+}
+
+/* The level whose mounts count: the first that says what to mount. A --mount without WHAT says where only. */
 static enum setting_level mounts_level(const struct load *l)
 {
-	enum setting_level level = l->session[OPT_bucket].level;
+	enum setting_level level = unnamed_level(l);
 
 	for (size_t i = 0; i < l->mount_count; i++)
-		if (l->mounts[i].level > level)
+		if (l->mounts[i].level > level && strchr(l->mounts[i].text, '='))
 			level = l->mounts[i].level;
 	return level;
 }
@@ -221,6 +226,31 @@ static int session_mount(struct load *l, const char *point, const char *where, s
 	return r < 0 ? r : mount_add(l->config, &m, where, err);
 }
 
+/* The mount of --sandbox-dir at @point. */
+static int folder_mount(struct load *l, const char *point, const char *where, struct err *err)
+{
+	__attribute__((cleanup(mount_deinit))) struct mount_config m = { .type = MOUNT_FILE };
+	const struct setting *dir = &l->session[OPT_sandbox_dir];
+	int r = mount_point(point, where, &m.mount, err);
+
+	if (r == 0)
+		r = mount_expand(dir->text, l->config->user, !l->templates, dir->where, &m.path, err);
+	if (r == 0)
+		r = mount_fill(&m, NULL, l->session, err);
+	return r < 0 ? r : mount_add(l->config, &m, where, err);
+}
+
+/* What nobody named by --mount POINT=WHAT: a bucket or a folder, whichever was said closer by. */
+static int unnamed_mount(struct load *l, const char *point, const char *where, struct err *err)
+{
+	const struct setting *bucket = &l->session[OPT_bucket], *dir = &l->session[OPT_sandbox_dir];
+
+	if (dir->level > SETTING_NONE && dir->level == bucket->level)
+		return err_set(err, EINVAL, "%s '%s' and %s '%s': which of them should be at '%s'?", dir->where,
+			       dir->text, bucket->where, bucket->text, point);
+	return dir->level > bucket->level ? folder_mount(l, point, where, err) : session_mount(l, point, where, err);
+}
+
 static int spec_mount(struct load *l, const struct mount_text *t, struct err *err)
 {
 	__attribute__((cleanup(mount_deinit))) struct mount_config m = { 0 };
@@ -231,16 +261,15 @@ static int spec_mount(struct load *l, const struct mount_text *t, struct err *er
 	return r < 0 ? r : mount_add(l->config, &m, t->where, err);
 }
 
-static int make_mounts(struct load *l, struct err *err)
+/* Those of --mount POINT=WHAT at @level; *ret_bare is the one without WHAT, whatever its level. */
+static int named_mounts(struct load *l, enum setting_level level, const struct mount_text **ret_bare, struct err *err)
 {
-	enum setting_level level = mounts_level(l);
 	const struct mount_text *bare = NULL;
-	int r;
 
 	for (size_t i = 0; i < l->mount_count; i++) {
 		const struct mount_text *t = &l->mounts[i];
 		if (strchr(t->text, '=')) {
-			r = t->level == level ? spec_mount(l, t, err) : 0;
+			int r = t->level == level ? spec_mount(l, t, err) : 0;
 			if (r < 0)
 				return r;
 			continue;
@@ -252,22 +281,57 @@ static int make_mounts(struct load *l, struct err *err)
 		if (!bare)
 			bare = t;
 	}
-	if ((bare && bare->level == level) || (level > SETTING_NONE && l->session[OPT_bucket].level == level)) {
-		r = session_mount(l, bare ? bare->text : MOUNT_DEFAULT, bare ? bare->where : "--mount", err);
-		if (r < 0)
-			return r;
-	}
-	if (level <= SETTING_FILE && l->has_json) {
-		r = mapping_mounts(&l->json, l->config->user, bare ? bare->text : MOUNT_DEFAULT, l->session, l->config,
-				   err);
-		if (r < 0)
-			return r;
-		if (!l->config->mount_count && jtree_get(&l->json, 0, "sandboxMapping") >= 0)
-			return err_set(err, EINVAL, "%s: sandboxMapping has nothing for user '%s' and nothing for \"\"",
-				       l->json.name, l->config->user ? l->config->user : "");
-	}
-	if (!l->config->mount_count)
-		return session_mount(l, MOUNT_DEFAULT, "--mount", err);
+	*ret_bare = bare;
+	return 0;
+}
+
+static bool is_mounted(const struct config *config, const char *point)
+{
+	for (size_t i = 0; i < config->mount_count; i++)
+		if (strcmp(config->mounts[i].mount, point) == 0)
+			return true;
+	return false;
+}
+
+/* A bucket or folder at the file's top is everybody's, so sandboxMapping's entry for the same place comes first. */
+static int file_mounts(struct load *l, const char *point, const char *where, struct err *err)
+{
+	bool unnamed =
+	    l->session[OPT_bucket].level == SETTING_FILE || l->session[OPT_sandbox_dir].level == SETTING_FILE;
+	int r;
+
+	l->file.user = l->config->user;
+	l->file.default_mount = point;
+	l->file.templates = l->templates;
+	r = mapping_mounts(&l->file, l->session, l->config, err);
+	if (r == 0 && unnamed && !is_mounted(l->config, point))
+		r = unnamed_mount(l, point, where, err);
+	if (r == 0 && !l->config->mount_count && jtree_get(&l->file.j, 0, "sandboxMapping") >= 0)
+		return err_set(err, EINVAL, "%s: sandboxMapping has nothing for user '%s' and nothing for \"\"",
+			       l->file.j.name, l->config->user ? l->config->user : "");
+	return r;
+}
+
+static int make_mounts(struct load *l, struct err *err)
+{
+	enum setting_level level = mounts_level(l);
+	const struct mount_text *bare = NULL;
+	cleanup_free char *point = NULL;
+	const char *where;
+	int r = named_mounts(l, level, &bare, err);
+
+	where = bare ? bare->where : "--mount";
+	if (r == 0)
+		r = mount_point(bare ? bare->text : MOUNT_DEFAULT, where, &point, err);
+	if (r == 0 && level <= SETTING_FILE && l->has_file)
+		r = file_mounts(l, point, where, err);
+	if (r < 0)
+		return r;
+	if (level <= SETTING_FILE && is_mounted(l->config, point))
+		return 0;
+	if ((bare && bare->level >= level) || (unnamed_level(l) == level && level > SETTING_FILE) ||
+	    !l->config->mount_count)
+		return unnamed_mount(l, point, where, err);
 	return 0;
 }
 
@@ -317,13 +381,16 @@ int config_load(struct config *ret, int argc, char **argv, struct config_args *r
 
 void config_deinit(struct config *config)
 {
-	char **const texts[] = { &config->cache_dir,   &config->log_path,    &config->config_path,
-				 &config->user,        &config->stats_path,  &config->library_path,
-				 &config->broker_path, &config->socket_path, &config->bare_path };
+	char **const texts[] = { &config->cache_dir,  &config->log_path,     &config->config_path, &config->user,
+				 &config->stats_path, &config->library_path, &config->broker_path, &config->socket_path,
+				 &config->bare_path,  &config->sandbox_dir,  &config->warning };
 
 	for (size_t i = 0; i < config->mount_count; i++)
 		mount_deinit(&config->mounts[i]);
 	free(config->mounts);
+	for (size_t i = 0; i < config->secret_env_count; i++)
+		free(config->secret_env[i]);
+	free(config->secret_env);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		free(*texts[i]);
 	*config = (struct config){ .control_fd = -1, .ready_fd = -1 };
@@ -343,46 +410,4 @@ int config_routes(const struct config *config, char *buf, size_t size)
 		n += (size_t)r;
 	}
 	return 0;
-}
-
-/* @text in lines of at most HELP_WIDTH, all but the first indented; @column: where the first begins. */
-static void put_wrapped(int fd, const char *text, size_t column)
-{
-	while (*text) {
-		size_t n = strcspn(text, " ");
-		if (column > HELP_INDENT && column + n + 1 > HELP_WIDTH) {
-			dprintf(fd, "\n%*s", HELP_INDENT, "");
-			column = HELP_INDENT;
-		} else if (column > HELP_INDENT) {
-			dprintf(fd, " ");
-			column++;
-		}
-		dprintf(fd, "%.*s", (int)n, text);
-		column += n;
-		text += n;
-		text += strspn(text, " ");
-	}
-	dprintf(fd, "\n");
-}
-
-void config_help(int fd, bool daemon)
-{
-	for (int i = 0; i < OPT_MAX; i++) {
-		const struct option_row *row = &option_rows[i];
-		bool ours = row->group == OPTION_GROUP_RUN ? !daemon : row->group != OPTION_GROUP_DAEMON || daemon;
-		bool fallback = row->fallback && !option_is_bool(row->type);
-		char left[64], text[1024];
-		if (!row->flag || !ours)
-			continue;
-		(void)snprintf(left, sizeof(left), "--%.*s%s%s", (int)strcspn(row->flag, " "), row->flag,
-			       row->unit ? " " : "", row->unit ? row->unit : "");
-		(void)snprintf(text, sizeof(text), "%s%s%s%s%.*s%s", row->help, fallback ? "; default " : "",
-			       fallback ? row->fallback : "", row->env ? " [" : "",
-			       row->env ? (int)strcspn(row->env, " ") : 0, row->env ? row->env : "",
-			       row->env ? "]" : "");
-		dprintf(fd, "  %-*s", HELP_INDENT - 2, left);
-		if (strlen(left) > HELP_INDENT - 3)
-			dprintf(fd, "\n%*s", HELP_INDENT, "");
-		put_wrapped(fd, text, HELP_INDENT);
-	}
 }

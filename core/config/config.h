@@ -45,7 +45,11 @@ struct config {
 	int ttl_ms, deadline_ms, connect_timeout_ms;
 	int idle_ms;              /* -1: nothing was said */
 	char *config_path, *user; /* the JSON file; whose entries of its sandboxMapping */
+	char *sandbox_dir;        /* File for everybody, as it was written; it is among the mounts */
 	bool help, version;       /* asked for: nothing else was looked at */
+	char *warning;            /* of the file: to be logged; NULL: none */
+	char **secret_env;        /* variables that the file took secrets from: no program's business */
+	size_t secret_env_count;
 	/* s3run's own */
 	char *stats_path; /* "-": stderr */
 	bool require_preload;
@@ -65,8 +69,8 @@ struct config_args {
  * config_load() - flags of @argv (up to `--` or the first word that is no option), environment, file, defaults
  * Mounts: `--mount /m=s3://bucket/prefix`, `--mount /m=file:/folder`, `--mount /m=s3://` (every bucket), several times;
  * or the one mount of --bucket, --prefix and --mount /m (default /s3).
- * The mounts are those of the first of flags (--mount, --bucket), environment (S3SHIM_MOUNT, S3SHIM_BUCKET) and file
- * (sandboxMapping, bucketName) that names any.
+ * The mounts are those of the first of flags (--mount, --bucket, --sandbox-dir), environment (S3SHIM_MOUNT,
+ * S3SHIM_BUCKET, S3SHIM_SANDBOX_DIR) and file (sandboxMapping, bucketName, sandboxDir) that names any.
  * Return: 0; -EINVAL with a sentence; the caller config_deinit()s in both cases. s3shimd's own fields are set as soon
  * as the flags could be read, even if something else failed.
  */

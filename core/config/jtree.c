@@ -174,6 +174,54 @@ static int tokenise(struct jtree *j, struct err *err)
 	return 0;
 }
 
+struct member {
+	char *name;
+	int key;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : x->key - y->key;
+}
+
+/* RFC 8259 leaves open which of two equal names counts; here neither does. */
+static int check_names(const struct jtree *j, int object, struct err *err)
+{
+	size_t count = 0, room = (size_t)token(j, object)->size;
+	struct member *members = calloc(room ? room : 1, sizeof(*members));
+	int r = members ? 0 : err_set(err, ENOMEM, "%s: out of memory", j->name);
+
+	for (int key = jtree_first(j, object); r == 0 && key >= 0 && count < room; key = jtree_next(j, key)) {
+		members[count] = (struct member){ jtree_text(j, key), key };
+		if (members[count].name)
+			count++;
+		else
+			r = jtree_error(j, key, err, "this name holds a character that no text can");
+	}
+	if (r == 0 && count > 1)
+		qsort(members, count, sizeof(*members), by_name);
+	for (size_t i = 1; r == 0 && i < count; i++)
+		if (strcmp(members[i - 1].name, members[i].name) == 0)
+			r = jtree_error(j, members[i].key, err, "'%s' is given twice", members[i].name);
+	while (count)
+		free(members[--count].name);
+	free(members);
+	return r;
+}
+
+static int check_objects(const struct jtree *j, struct err *err)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < j->count; i++)
+		if (token(j, i)->type == JSMN_OBJECT)
+			r = check_names(j, i, err);
+	return r;
+}
+
 int jtree_parse(struct jtree *ret, const char *name, const char *text, size_t len, struct err *err)
 {
 	struct jtree j = { 0 };
@@ -189,6 +237,8 @@ int jtree_parse(struct jtree *ret, const char *name, const char *text, size_t le
 	j.text[len] = '\0';
 	j.len = len;
 	r = tokenise(&j, err);
+	if (r == 0)
+		r = check_objects(&j, err);
 	if (r < 0) {
 		jtree_deinit(&j);
 		return r;
@@ -221,6 +271,8 @@ int jtree_load(struct jtree *ret, const char *path, struct err *err)
 	r = jtree_parse(ret, path, text, len, err);
 	explicit_bzero(text, len);
 	free(text);
+	if (r == 0)
+		ret->mode = st.st_mode;
 	return r;
 }
 
@@ -344,11 +396,12 @@ char *jtree_text(const struct jtree *j, int node)
 		}
 		c = hex4(in + 2);
 		in += 6;
-		if (c >= 0xd800 && c < 0xdc00 && end - in >= 6 && in[0] == '\\' && in[1] == 'u') {
-			c = 0x10000 + ((c - 0xd800) << 10) + ((hex4(in + 2) - 0xdc00) & 0x3ff);
+		if (c >= 0xd800 && c < 0xdc00 && end - in >= 6 && in[0] == '\\' && in[1] == 'u' &&
+		    (hex4(in + 2) & 0xfc00) == 0xdc00) {
+			c = 0x10000 + ((c - 0xd800) << 10) + (hex4(in + 2) & 0x3ff);
 			in += 6;
 		}
-		if (!c) {
+		if (!c || (c & 0xfffff800) == 0xd800) { /* half a pair is no character */
 			free(text);
 			return NULL;
 		}

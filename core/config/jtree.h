@@ -1,6 +1,6 @@
 /**
  * jtree.h - a JSON text (RFC 8259) as a tree of tokens, each with its place in the file. jsmn finds the tokens; what it
- * leaves unchecked (separators, words, what follows the value) is checked here.
+ * leaves unchecked (separators, words, names given twice, what follows the value) is checked here.
  *
  * Owner: whoever declared it; jtree_deinit() wipes the text, which may hold secrets. Threads: none.
  */
@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define JTREE_BYTES_MAX (16u << 20)
 
@@ -22,6 +23,7 @@ struct jtree {
 	size_t len;
 	void *tokens;
 	int count;
+	mode_t mode; /* of the file; 0 with jtree_parse() */
 };
 
 /** jtree_load() - read a file; jtree_parse() - copy @text. Return: 0; -errno with a sentence "name:line:column: ...".
@@ -42,7 +44,8 @@ int jtree_value(const struct jtree *j, int key);
 /** jtree_get() - the value of the member @key of an object; -1 if there is none or @node is none. */
 int jtree_get(const struct jtree *j, int node, const char *key);
 
-/** jtree_text() - malloc'd: a string unescaped, a number or word as it stands. NULL: out of memory, a NUL inside. */
+/** jtree_text() - malloc'd: a string unescaped, a number or word as it stands. NULL: out of memory, a NUL or
+ * half a surrogate pair inside. */
 char *jtree_text(const struct jtree *j, int node);
 
 /** jtree_error() - err_set() with "name:line:column: " in front. */

@@ -17,15 +17,31 @@
 #include "config/jtree.h"
 #include "config/option.h"
 
-/** mapping_settings() - the keys at the top into @session[OPT_MAX]. -EINVAL: unknown keys, wrong kinds, with their
- * place. */
-int mapping_settings(const struct jtree *j, struct setting *session, struct err *err);
+struct mapping {
+	struct jtree j;
+	char *folder; /* of the file, absolute, "" for the root: what relative paths in it are relative to */
+	/* set by the caller, borrowed */
+	const char *user;          /* NULL: nobody in particular */
+	const char *default_mount; /* where the virtual path "" appears */
+	bool templates;            /* leave %u and so on as they stand: nobody's session, only to be shown */
+};
+
+/** mapping_open() - read the file. Return: 0; negative errno with a sentence. */
+int mapping_open(struct mapping *ret, const char *path, struct err *err);
+void mapping_close(struct mapping *m); /* wipes */
 
 /**
- * mapping_mounts() - sandboxMapping's entries for @user (NULL: nobody in particular) as mounts of @config
- * @default_mount: where the virtual path "" appears. Return: 0, also where nothing is mapped; -EINVAL.
+ * mapping_settings() - the keys at the top into @session[OPT_MAX]
+ * Every value is checked, also where a flag or the environment says it better. Sets @config's warning and secret_env.
+ * Return: 0; -EINVAL: unknown keys, wrong kinds, values out of range, with their place.
  */
-int mapping_mounts(const struct jtree *j, const char *user, const char *default_mount, const struct setting *session,
-		   struct config *config, struct err *err);
+int mapping_settings(const struct mapping *m, struct setting *session, struct config *config, struct err *err);
+
+/** mapping_mounts() - sandboxMapping's entries for the user as mounts of @config. Return: 0, also where nothing is
+ * mapped; -EINVAL. */
+int mapping_mounts(const struct mapping *m, const struct setting *session, struct config *config, struct err *err);
+
+/** mapping_users() - every user that sandboxMapping names, "" included. Return: 0, or what @each returned. */
+int mapping_users(const struct mapping *m, int (*each)(void *arg, const char *user), void *arg);
 
 #endif

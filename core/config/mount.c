@@ -186,23 +186,40 @@ static int check_expansion(const struct expansion *e, const char *path, const ch
 	if (memchr(e->text, '/', e->len) || memmem(e->text, e->len, "..", 2))
 		return err_set(err, EINVAL, "%s: the %s '%.*s' cannot stand in '%s': it holds '/' or '..'", where,
 			       e->name, (int)e->len, e->text, path);
+	if (is_dots(e->text, e->len))
+		return err_set(err, EINVAL, "%s: the %s '.' cannot stand in '%s': it names no folder of its own", where,
+			       e->name, path);
 	return 0;
 }
 
-int mount_expand(const char *path, const char *user, const char *where, char **ret, struct err *err)
+static int check_folder(const char *path, const char *where, struct err *err)
 {
-	struct expansion e[3];
-	cleanup_free char *out = malloc(strlen(path) * (user ? strlen(user) + 1 : 1) + 1);
-	char *end = out;
+	bool drive = (path[0] | 32) >= 'a' && (path[0] | 32) <= 'z' && path[1] == ':';
 
-	if (!out)
-		return err_set(err, ENOMEM, "%s: out of memory", where);
+	if (strncmp(path, "\\\\", 2) == 0 || (strncmp(path, "//", 2) == 0 && path[2] && path[2] != '/'))
+		return err_set(err, EINVAL,
+			       "%s: '%s' is the name of a Windows share (UNC); mount the share and give its folder",
+			       where, path);
+	if (drive)
+		return err_set(err, EINVAL, "%s: '%s' is a path of Windows; a folder here begins with '/'", where,
+			       path);
 	if (path[0] != '/')
 		return err_set(err, EINVAL, "%s: folder '%s' must be an absolute path", where, path);
+	return 0;
+}
+
+int mount_expand(const char *path, const char *user, bool expand, const char *where, char **ret, struct err *err)
+{
+	struct expansion e[3];
+	cleanup_free char *out = malloc((strlen(path) + 1) * (user ? strlen(user) + 1 : 1));
+	char *end = out;
+	int r = check_folder(path, where, err);
+
+	if (r < 0 || !out)
+		return r < 0 ? r : err_set(err, ENOMEM, "%s: out of memory", where);
 	split_user(user, e);
 	for (const char *p = path; *p; p++) {
 		const struct expansion *found = NULL;
-		int r;
 		if (*p != '%' || p[1] == '%') {
 			p += *p == '%';
 			*end++ = *p;
@@ -214,6 +231,8 @@ int mount_expand(const char *path, const char *user, const char *where, char **r
 				found = &e[i];
 		if (!found)
 			return err_set(err, EINVAL, "%s: '%s': after '%%' goes u, d, f or %%", where, path);
+		if (!expand)
+			continue;
 		r = check_expansion(found, path, where, err);
 		if (r < 0)
 			return r;
@@ -221,6 +240,8 @@ int mount_expand(const char *path, const char *user, const char *where, char **r
 		end += found->len;
 	}
 	*end = '\0';
+	if (!expand)
+		strcpy(out, path);
 	*ret = steal_ptr(&out);
 	return 0;
 }
@@ -228,6 +249,17 @@ int mount_expand(const char *path, const char *user, const char *where, char **r
 static bool is_key_option(int opt)
 {
 	return opt == OPT_access_key_id || opt == OPT_secret_key || opt == OPT_session_token;
+}
+
+/* @from: where the keys of @m come from. */
+static int check_pair(const struct mount_config *m, const struct setting *from, struct err *err)
+{
+	const struct setting *there = &from[m->access_key_id ? OPT_access_key_id : OPT_secret_key];
+
+	if (!m->access_key_id == !m->secret_key)
+		return 0;
+	return err_set(err, EINVAL, "%s is there without '%s'; a key has both", there->where,
+		       m->access_key_id ? "secretKey" : "accessKeyId");
 }
 
 int mount_fill(struct mount_config *m, const struct setting *own, const struct setting *session, struct err *err)
@@ -250,11 +282,7 @@ int mount_fill(struct mount_config *m, const struct setting *own, const struct s
 		if (r < 0)
 			return r;
 	}
-	if (!m->access_key_id != !m->secret_key)
-		return err_set(err, EINVAL, "mount point '%s': %s is there without %s; a key has both", m->mount,
-			       m->access_key_id ? "accessKeyId" : "secretKey",
-			       m->access_key_id ? "secretKey" : "accessKeyId");
-	return 0;
+	return check_pair(m, own_keys ? own : session, err);
 }
 
 int mount_add(struct config *config, struct mount_config *m, const char *where, struct err *err)

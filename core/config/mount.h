@@ -28,10 +28,11 @@ int mount_spec(const char *text, const char *where, struct mount_config *m, stru
 
 /**
  * mount_expand() - %u user, %d domain, %f full name, %% in a File sandbox's path
- * @user: "name", "name@domain" or "DOMAIN\name", NULL for nobody. -EINVAL: what it expands to is empty or holds `/` or
- * `..`, an unknown placeholder, a path that is not absolute.
+ * @user: "name", "name@domain" or "DOMAIN\name", NULL for nobody. @expand: false checks the path and copies it.
+ * -EINVAL: what a placeholder stands for is empty, "." or holds `/` or `..`; an unknown placeholder; a path that is not
+ * absolute, or a Windows one.
  */
-int mount_expand(const char *path, const char *user, const char *where, char **ret, struct err *err);
+int mount_expand(const char *path, const char *user, bool expand, const char *where, char **ret, struct err *err);
 
 /**
  * mount_fill() - settings of OPTION_GROUP_MOUNT into @m's fields: what the mount itself says (@own, NULL: nothing),

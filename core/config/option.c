@@ -80,7 +80,7 @@ int option_by_flag(const char *name, size_t len)
 int option_by_key(const char *name)
 {
 	for (int i = 0; i < OPT_MAX; i++)
-		if (option_rows[i].key && strcmp(option_rows[i].key, name) == 0)
+		if (among(option_rows[i].key, name, strlen(name)))
 			return i;
 	return -1;
 }
@@ -315,6 +315,26 @@ int option_store(int opt, const struct setting *s, void *base, struct err *err)
 	return 0;
 }
 
+static bool is_text(enum option_type type)
+{
+	return type <= OPTION_TYPE_CHECKSUM;
+}
+
+int option_check(int opt, const struct setting *s, struct err *err)
+{
+	union {
+		struct config session;
+		struct mount_config mount;
+	} scratch;
+	int r;
+
+	memset(&scratch, 0, sizeof(scratch));
+	r = option_store(opt, s, &scratch, err);
+	if (r == 0 && is_text(option_rows[opt].type))
+		option_wipe_free(*(char **)(void *)((char *)&scratch + option_rows[opt].offset));
+	return r;
+}
+
 /* Levenshtein's distance, one row of the matrix; case counts nothing, long names are never near. */
 static size_t distance(const char *a, const char *b)
 {
@@ -355,40 +375,50 @@ const char *option_nearest(const char *name, const char *const *names)
 	return best;
 }
 
-const char *option_nearest_flag(const char *name, char *buf, size_t size)
-{
+struct names {
 	char words[NAMES_MAX][32];
-	const char *names[NAMES_MAX + 1], *found;
-	size_t count = 0;
+	const char *list[NAMES_MAX + 1];
+	size_t count;
+};
 
-	for (int i = 0; i < OPT_MAX; i++) {
-		const char *at = option_rows[i].flag;
-		while (at && *at && count < NAMES_MAX) {
-			size_t n = strcspn(at, " ");
-			(void)snprintf(words[count], sizeof(words[count]), "%.*s", (int)n, at);
-			names[count] = words[count];
-			count++;
-			at += n;
-			at += strspn(at, " ");
-		}
+static void add_names(struct names *to, const char *from)
+{
+	while (from && *from && to->count < NAMES_MAX) {
+		size_t n = strcspn(from, " ");
+		(void)snprintf(to->words[to->count], sizeof(to->words[0]), "%.*s", (int)n, from);
+		to->list[to->count] = to->words[to->count];
+		to->list[++to->count] = NULL;
+		from += n;
+		from += strspn(from, " ");
 	}
-	names[count] = NULL;
-	found = option_nearest(name, names);
+}
+
+static const char *nearest_of(const char *name, const struct names *names, char *buf, size_t size)
+{
+	const char *found = option_nearest(name, names->list);
+
 	if (!found)
 		return NULL;
 	(void)snprintf(buf, size, "%s", found);
 	return buf;
 }
 
-const char *option_nearest_key(const char *name, bool mount)
+const char *option_nearest_flag(const char *name, char *buf, size_t size)
 {
-	const char *names[OPT_MAX + 3];
-	size_t count = 0;
+	struct names names = { .count = 0 };
 
 	for (int i = 0; i < OPT_MAX; i++)
-		if (option_rows[i].key && (!mount || option_rows[i].group == OPTION_GROUP_MOUNT))
-			names[count++] = option_rows[i].key;
-	names[count++] = mount ? "type" : "sandboxMapping";
-	names[count] = NULL;
-	return option_nearest(name, names);
+		add_names(&names, option_rows[i].flag);
+	return nearest_of(name, &names, buf, size);
+}
+
+const char *option_nearest_key(const char *name, bool mount, char *buf, size_t size)
+{
+	struct names names = { .count = 0 };
+
+	for (int i = 0; i < OPT_MAX; i++)
+		if (!mount || option_rows[i].group == OPTION_GROUP_MOUNT)
+			add_names(&names, option_rows[i].key);
+	add_names(&names, mount ? "type" : "sandboxMapping");
+	return nearest_of(name, &names, buf, size);
 }

@@ -86,6 +86,9 @@ const char *option_flag_alone(enum option_type type);
  */
 int option_store(int opt, const struct setting *s, void *base, struct err *err);
 
+/** option_check() - would option_store() take @s? The same errors. */
+int option_check(int opt, const struct setting *s, struct err *err);
+
 /** option_path_absolute() - malloc'd; @path made absolute by the current directory. NULL: errno. */
 char *option_path_absolute(const char *path);
 
@@ -97,7 +100,7 @@ const char *option_nearest(const char *name, const char *const *names);
 
 /* The same over all flags of the table, and over its keys (mount: those of a mapping's S3 entry only). */
 const char *option_nearest_flag(const char *name, char *buf, size_t size);
-const char *option_nearest_key(const char *name, bool mount);
+const char *option_nearest_key(const char *name, bool mount, char *buf, size_t size);
 
 /** option_wipe_free() - overwrite, then free; NULL is fine. */
 void option_wipe_free(char *text);

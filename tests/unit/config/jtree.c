@@ -78,6 +78,25 @@ Test(jtree, refuses_a_nul_in_a_text)
 	jtree_deinit(&j);
 }
 
+Test(jtree, refuses_half_a_surrogate_pair)
+{
+	static const char *const bad[] = { "\"\\ud83d\"", "\"\\ude00\"", "\"\\ud83dx\"", "\"\\ud83d\\u0041\"" };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct jtree j;
+		cr_assert_eq(jtree_parse(&j, "f", bad[i], strlen(bad[i]), &err), 0);
+		cr_assert_null(jtree_text(&j, 0), "%s", bad[i]);
+		jtree_deinit(&j);
+	}
+}
+
+Test(jtree, refuses_a_name_given_twice)
+{
+	cr_assert_eq(parse("{\"a\": {\"b\": 1,\n\"c\": 2, \"b\": 3}}"), -EINVAL);
+	cr_assert_str_eq(err_text(&err), "f:2:9: 'b' is given twice");
+	cr_assert_eq(parse("{\"a\": {\"b\": 1}, \"b\": 1}"), 0);
+}
+
 Test(jtree, walks)
 {
 	struct jtree j;

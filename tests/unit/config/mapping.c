@@ -202,10 +202,9 @@ Test(mapping, root_is_no_mount_point)
 
 Test(mapping, half_a_key)
 {
-	const char *file = json_file("{\"sandboxMapping\": {\"\": {\"/a\": {\"type\": \"S3\", \"bucketName\": \"b\", "
-				     "\"accessKeyId\": \"A\"}}}}");
-
-	cr_fails("mount point '/a': accessKeyId is there without secretKey; a key has both", "--config", file);
+	fails_at("{\"sandboxMapping\": {\"\": {\"/a\": {\"type\": \"S3\", \"bucketName\": \"b\", "
+		 "\"accessKeyId\": \"A\"}}}}",
+		 "1:81", "'accessKeyId' is there without 'secretKey'; a key has both");
 }
 
 Test(mapping, secrets_are_not_in_sentences)
@@ -226,4 +225,78 @@ Test(mapping, a_file_that_is_not_there)
 {
 	cr_assert_eq(load("--config", "/nonexistent/x.json"), -ENOENT);
 	cr_assert_str_eq(err_text(&err), "configuration file '/nonexistent/x.json': No such file or directory");
+}
+
+Test(mapping, nothing_is_given_twice)
+{
+	fails_at("{\"ttl\": 1,\n \"ttl\": 2}", "2:2", "'ttl' is given twice");
+	fails_at("{\"memory\": 1,\n \"maxCloudCacheSize\": 2}", "2:23",
+		 "'maxCloudCacheSize' is given twice, by another name of it");
+	fails_at("{\"sandboxMapping\": {\"a\": {},\n\"\\u0061\": {}}}", "2:1", "'a' is given twice");
+	fails_at("{\"sandboxMapping\": {\"\": {\"/a\": \"/x\",\n\"/a\": \"/y\"}}}", "2:1", "'/a' is given twice");
+	fails_at("{\"sandboxMapping\": {\"\": {\"/a\": \"/x\",\n\"//a/\": \"/y\"}}}", "2:1",
+		 "mount point '/a' is given twice");
+}
+
+Test(mapping, values_are_checked_where_a_flag_says_it_better)
+{
+	const char *file = json_file("{\"bucketName\": \"b\", \"parallel\": 5000}");
+	char expected[256];
+
+	snprintf(expected, sizeof(expected), "%s:1:33: 'parallel' '5000' is not a number from 1 to 1024", file);
+	cr_fails(expected, "--config", file, "--parallel=3");
+}
+
+Test(mapping, windows_paths)
+{
+	fails_at("{\"sandboxMapping\": {\"\": {\"/a\": \"\\\\\\\\srv\\\\share\"}}}", "1:32",
+		 "'\\\\srv\\share' is the name of a Windows share (UNC); mount the share and give its folder");
+	fails_at("{\"sandboxMapping\": {\"\": {\"/a\": \"//srv/share\"}}}", "1:32",
+		 "'//srv/share' is the name of a Windows share (UNC); mount the share and give its folder");
+	fails_at("{\"sandboxMapping\": {\"eve\": {\"/a\": \"C:\\\\x\"}}}", "1:35",
+		 "'C:\\x' is a path of Windows; a folder here begins with '/'");
+}
+
+Test(mapping, other_users_folders_are_checked_too)
+{
+	fails_at("{\"sandboxMapping\": {\"\": {\"/a\": \"/x\"}, \"eve\": {\"/a\": \"/d/%x\"}}}", "1:53",
+		 "'/d/%x': after '%' goes u, d, f or %");
+}
+
+Test(mapping, a_dot_is_no_folder_of_its_own)
+{
+	const char *file = json_file("{\"sandboxMapping\": {\"\": {\"/a\": \"/d/%u\"}}}");
+
+	cr_assert_eq(load("--config", file, "--user", "."), -EINVAL);
+	cr_assert_not_null(strstr(err_text(&err), "it names no folder of its own"));
+}
+
+Test(mapping, default_mount_point_is_where_mount_says)
+{
+	cr_assert_eq(load("--config", json_file("{\"sandboxMapping\": {\"\": {\"\": \"/srv\"}}}"), "--mount", "/data"),
+		     0);
+	cr_assert_eq(config.mount_count, 1);
+	cr_assert_str_eq(config.mounts[0].mount, "/data");
+}
+
+Test(mapping, a_bucket_at_the_top_is_everybodys)
+{
+	cr_assert_eq(load("--config", json_file("{\"bucketName\": \"b\", \"sandboxMapping\": "
+						"{\"\": {\"/w\": \"/srv\"}, \"ann\": {\"\": \"/ann\"}}}")),
+		     0, "%s", err_text(&err));
+	cr_assert_eq(config.mount_count, 2);
+	cr_assert_str_eq(at("/s3")->bucket, "b");
+	cr_assert_eq(load("--config",
+			  json_file("{\"bucketName\": \"b\", \"sandboxMapping\": "
+				    "{\"\": {\"/w\": \"/srv\"}, \"ann\": {\"\": \"/ann\"}}}"),
+			  "--user", "ann"),
+		     0, "%s", err_text(&err));
+	cr_assert_str_eq(at("/s3")->path, "/ann");
+}
+
+Test(mapping, paths_are_relative_to_the_file)
+{
+	cr_assert_eq(load("--config", json_file("{\"bucketName\": \"b\", \"caFile\": \"ca.pem\", \"log\": \"-\"}")), 0);
+	cr_assert_str_eq(config.mounts[0].ca_file, "/tmp/ca.pem");
+	cr_assert_str_eq(config.log_path, "-");
 }

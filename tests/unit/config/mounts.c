@@ -148,3 +148,28 @@ Test(mounts, log_goes_to_the_state_folder)
 	rmdir(expected);
 	rmdir(state);
 }
+
+Test(mounts, sandbox_dir_is_a_folder_for_everybody)
+{
+	cr_assert_eq(load("--sandbox-dir", "/srv/%u", "--user", "ann"), 0, "%s", err_text(&err));
+	cr_assert_eq(config.mount_count, 1);
+	cr_assert_eq(config.mounts[0].type, MOUNT_FILE);
+	cr_assert_str_eq(config.mounts[0].mount, "/s3");
+	cr_assert_str_eq(config.mounts[0].path, "/srv/ann");
+	cr_assert_eq(load("--sandbox-dir", "/srv", "--mount", "/data"), 0, "%s", err_text(&err));
+	cr_assert_str_eq(config.mounts[0].mount, "/data");
+}
+
+Test(mounts, sandbox_dir_comes_before_what_is_said_farther_away)
+{
+	setenv("S3SHIM_BUCKET", "b", 1);
+	cr_assert_eq(load("--sandbox-dir", "/srv"), 0);
+	cr_assert_eq(config.mounts[0].type, MOUNT_FILE);
+	cr_fails("--sandbox-dir '/srv' and --bucket 'c': which of them should be at '/s3'?", "--sandbox-dir=/srv",
+		 "--bucket=c");
+}
+
+Test(mounts, a_bucket_beside_a_mount_at_its_place)
+{
+	cr_fails("--mount: mount point '/s3' is given twice", "--bucket=b", "--mount=/s3=s3://c");
+}
