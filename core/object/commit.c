@@ -103,9 +103,9 @@ static int scan_block(struct commit *c, uint64_t block)
 	here = present_has(&o->present, block);
 	known = present_crc(&o->present, block, &crc);
 	pthread_mutex_unlock(&o->lock);
-	if (in_base && !here)
-		return scan_absent(c, block, old_end, end);
-	/* The base's end was cut into a block that never came: what it holds before the cut is to be fetched. */
+	if (!here &&
+	    off < c->base_end) /* the base may have been cut within it: what lies before the cut is as it was */
+		return scan_absent(c, block, min_u64(min_u64(old_end, c->base_end), c->size), end);
 	r = read_file(c, c->buf, (size_t)(end - off), off);
 	if (r < 0)
 		return r;
@@ -115,7 +115,7 @@ static int scan_block(struct commit *c, uint64_t block)
 	if (from >= end)
 		return 0;
 	r = plan_ranges_add(&c->changed, from, end);
-	if (r == 0 && !c->live && (here || off >= c->base_end))
+	if (r == 0 && !c->live)
 		r = present_set(&c->sent, block, &full);
 	return r;
 }

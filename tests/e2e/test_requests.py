@@ -1,5 +1,6 @@
 """Requests a cold session sends, counted twice: at the server, from its own access log, and in the broker's debug log.
 The session's own HeadBucket is left out of both."""
+import os
 import time
 
 import pytest
@@ -123,3 +124,60 @@ def test_random_read_fetches_little(gw):
     r = gw.python("import os\nfd = os.open('/s3/big', os.O_RDONLY)\n"
                   "for i in range(20): assert os.pread(fd, 100, (i * 7919 % 50) * 1000000) == b'x' * 100")
     assert r.stats["bytes_down"] < 6 << 20
+
+
+BIG = 40 << 20
+
+
+@pytest.fixture
+def changed(s3):
+    """changed(script): (requests, bytes up, bytes down) of changing an object of BIG bytes, and what it holds then."""
+
+    def measure(script):
+        data = os.urandom(1 << 20) * (BIG >> 20)
+        s3.put("d/big", data)
+        r = s3.run(["/usr/bin/python3", "-S", "-c", f"import os\n{script}"])
+        counts = dict(r.requests)
+        assert s3.uploads() == []
+        return counts, r.stats["bytes_up"], r.stats["bytes_down"], data, s3.get("d/big")
+
+    return measure
+
+
+LOOK = {"ListObjectsV2", "HeadObject"}  # is it there, what is it: side by side
+
+
+def only(counts, **want):
+    """The requests beside LOOK's are these; of LOOK's there is at most one each."""
+    assert all(counts.get(k, 0) <= 1 for k in LOOK), counts
+    assert {k: v for k, v in counts.items() if k not in LOOK} == want, counts
+
+
+def test_append_to_a_large_object(changed):
+    """The same for all up to 1 GiB: LIST and HEAD; Create; UploadPartCopy and UploadPart; Complete, in four round trips."""
+    counts, up, down, old, new = changed("fd = os.open('/s3/d/big', os.O_WRONLY | os.O_APPEND); os.write(fd, b'!'); os.close(fd)")
+    assert new == old + b"!"
+    only(counts, CreateMultipartUpload=1, UploadPartCopy=1, UploadPart=1, CompleteMultipartUpload=1)
+    assert up + down < 6 << 20
+
+
+def test_overwrite_in_the_middle_of_a_large_object(changed):
+    counts, up, down, old, new = changed("fd = os.open('/s3/d/big', os.O_WRONLY); os.pwrite(fd, b'!', 20 << 20); os.close(fd)")
+    assert new == old[:20 << 20] + b"!" + old[(20 << 20) + 1:]
+    counts.pop("GetObject")
+    only(counts, CreateMultipartUpload=1, UploadPartCopy=2, UploadPart=1, CompleteMultipartUpload=1)
+    assert up <= 5 << 20 and down <= 5 << 20
+
+
+def test_cut_of_a_large_object(changed):
+    counts, up, down, old, new = changed("os.truncate('/s3/d/big', 33_000_001)")
+    assert new == old[:33_000_001]
+    only(counts, CreateMultipartUpload=1, UploadPartCopy=1, CompleteMultipartUpload=1)
+    assert up + down == 0
+
+
+def test_growth_of_a_large_object(changed):
+    counts, up, down, old, new = changed(f"os.truncate('/s3/d/big', {BIG} + 1000)")
+    assert new == old + b"\0" * 1000
+    only(counts, CreateMultipartUpload=1, UploadPartCopy=1, UploadPart=1, CompleteMultipartUpload=1)
+    assert up + down < 6 << 20

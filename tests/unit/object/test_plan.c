@@ -48,6 +48,7 @@ Test(plan, a_byte_behind_a_gibibyte_is_one_copy_and_one_part)
 	make(&(struct plan_range){ GIB(1), GIB(1) + 1 }, 1, GIB(1) + 1, MIB(8), &p);
 	cr_assert_eq(p.count, 2);
 	cr_assert(p.parts[0].copy);
+	cr_assert_eq(p.parts[0].len, GIB(1));
 	cr_assert_not(p.parts[1].copy);
 	plan_deinit(&p);
 }

@@ -173,7 +173,8 @@ Test(object_write, cutting_a_big_object_copies_what_is_left)
 	cr_assert_eq(object_truncate(p.o, MIB(10) + 100, &err), 0);
 	cr_assert_eq(prog_close(&p), 0);
 	cr_assert(fake_is("k", want, MIB(10) + 100));
-	cr_assert_leq(fake_got_bytes(), KIB(64));
+	cr_assert_eq(fake_got_bytes() + fake_sent_bytes(), 0);
+	cr_assert_eq(fake_total(), 3, "Create, UploadPartCopy, Complete");
 }
 
 Test(object_write, cut_and_grown_again_the_rest_is_zeros)
@@ -194,6 +195,31 @@ Test(object_write, cut_and_grown_again_the_rest_is_zeros)
 	cr_assert_eq(memcmp(buf, want + MIB(15), 100), 0);
 	cr_assert_eq(prog_close(&p), 0);
 	cr_assert(fake_is("k", want, MIB(20)));
+}
+
+Test(object_write, cut_grown_and_committed_while_somebody_reads)
+{
+	cleanup_free char *want = bench_bytes(MIB(20), 1);
+	struct err err = ERR_INIT;
+	struct prog p, reader;
+	char buf[200];
+
+	memset(want + MIB(10) + 100, 0, MIB(10) - 100);
+	bench_make("k", MIB(20), 1);
+	cr_assert_eq(prog_open(&reader, "k", OBJECT_READ, O_RDONLY), 0);
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_RDWR), 0);
+	cr_assert_eq(object_truncate(p.o, MIB(10) + 100, &err), 0);
+	cr_assert_eq(object_truncate(p.o, MIB(20), &err), 0);
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert(fake_is("k", want, MIB(20)));
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_RDWR), 0);
+	write_all(&p, "second", 6, MIB(10) + 200);
+	memcpy(want + MIB(10) + 200, "second", 6);
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert(fake_is("k", want, MIB(20)));
+	cr_assert_eq(prog_read(&reader, buf, 200, MIB(10) + 50), 200);
+	cr_assert_eq(memcmp(buf, want + MIB(10) + 50, 200), 0);
+	prog_close(&reader);
 }
 
 Test(object_write, a_late_fill_does_not_bring_back_what_was_cut)
