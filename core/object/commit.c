@@ -3,6 +3,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "object/plan.h"
+#include "object/style.h"
 #include "object/upload.h"
 #include "s3/checksum.h"
 
@@ -255,13 +256,32 @@ static int put_late_meta(struct commit *c, const struct s3_meta *early, struct e
 	return 0;
 }
 
+/* All of it as data, where the server does not copy parts. */
+static int plan_whole(struct commit *c, struct plan *ret)
+{
+	struct plan_ranges all = { 0 };
+	int r = plan_ranges_add(&all, 0, c->size);
+
+	if (r == 0)
+		r = plan_make(&all, c->size, c->store->config.part_bytes, ret);
+	plan_ranges_deinit(&all);
+	return r;
+}
+
+static int make_plan(struct commit *c, struct plan *ret)
+{
+	if (c->base_end && !style_has_part_copy(c->store, c->name->client))
+		return plan_whole(c, ret);
+	return plan_make(&c->changed, c->size, c->store->config.part_bytes, ret);
+}
+
 static int put_parts(struct commit *c, struct err *err)
 {
 	struct s3_meta early;
 	struct plan plan;
 	struct upload u;
 	bool begun;
-	int r = plan_make(&c->changed, c->size, c->store->config.part_bytes, &plan);
+	int r = make_plan(c, &plan);
 
 	if (r < 0)
 		return err_set(err, -r, NAME_FMT ": %s", NAME_ARG(c->name), strerror(-r));
@@ -274,6 +294,12 @@ static int put_parts(struct commit *c, struct err *err)
 		}
 	}
 	r = send_parts(c, &u, &plan, err);
+	if (r == -EOPNOTSUPP && c->base_end) {
+		plan_deinit(&plan);
+		r = plan_whole(c, &plan);
+		r = r == 0 ? send_parts(c, &u, &plan, err)
+			   : err_set(err, -r, NAME_FMT ": %s", NAME_ARG(c->name), strerror(-r));
+	}
 	if (r == 0) {
 		set_publishing(c, true);
 		r = upload_complete(&u, plan.count, c->size, &c->terms, &c->result, err);

@@ -125,7 +125,7 @@ struct object_store {
 	struct failure *failures;
 	struct fill *ended;   /* calls to be waited for and freed */
 	unsigned fills;       /* made and not yet freed */
-	struct style *styles; /* by client: how it takes conditions, upload.c */
+	struct style *styles; /* style.c */
 
 	pthread_t workers[WORKERS], reaper, ticker;
 	unsigned worker_count;
@@ -152,7 +152,6 @@ void object_settle(struct object *o);         /* cancel what is on its way to it
 void object_free_all(struct object_store *s); /* whatever references are left; no other thread runs */
 
 /* upload.c */
-void upload_styles_free(struct object_store *s);
 
 /* store.c */
 int store_charge(struct object_store *s, uint64_t bytes); /* -ENOSPC */

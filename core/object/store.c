@@ -1,4 +1,5 @@
 #include "object/internal.h"
+#include "object/style.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -315,7 +316,7 @@ struct object_store *object_store_free(struct object_store *s)
 	{
 		free(f);
 	}
-	upload_styles_free(s);
+	style_free(s);
 	pthread_cond_destroy(&s->cond);
 	pthread_mutex_destroy(&s->lock);
 	free(s->staging_dir);

@@ -2,81 +2,21 @@
 
 #include "base/log.h"
 #include "object/internal.h"
+#include "object/style.h"
 #include "s3/checksum.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /*
- * Conditions, and how servers differ. Amazon's take If-Match and If-None-Match on PUT and on Complete. Some compare the
- * ETag without its quotes only (Ceph 16), some know no conditions and say 501. A 412 is believed only after a HEAD: if
- * that shows the very ETag that was asked for, the server meant something else, and the next style is tried and kept
- * for the client: quoted, then bare, then none.
+ * A 412 is believed only after a HEAD: if that shows the very ETag that was asked for, the server meant something else,
+ * and the next style (style.h) is tried.
  *
  * A 412 may also be the answer to our own retry, after an answer that was lost: then the HEAD shows the MD5 of what we
  * sent (PUT), or the upload is gone and the object has as many parts and bytes as ours (Complete).
  */
-enum style_kind { STYLE_QUOTED, STYLE_BARE, STYLE_NONE };
-
-struct style {
-	const struct s3_client *client;
-	enum style_kind kind;
-	struct style *next;
-};
-
 #define BUFFER_MAX    MIB(64) /* of a part that is copied before it is sent; beyond it a scratch file is used */
 #define CONFLICTS_MAX 3       /* 409 ConditionalRequestConflict: two writers crossed, ask again */
-
-static enum style_kind style_get(struct object_store *s, const struct s3_client *client)
-{
-	enum style_kind kind = STYLE_QUOTED;
-	struct style *p;
-
-	pthread_mutex_lock(&s->lock);
-	LL_FOREACH (s->styles, p) {
-		if (p->client == client)
-			kind = p->kind;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return kind;
-}
-
-static void style_set(struct object_store *s, const struct name *n, enum style_kind kind)
-{
-	struct style *p;
-	bool news;
-
-	pthread_mutex_lock(&s->lock);
-	LL_SEARCH_SCALAR(s->styles, p, client, n->client);
-	if (!p) {
-		p = calloc(1, sizeof(*p));
-		if (p) {
-			p->client = n->client;
-			LL_PREPEND(s->styles, p);
-		}
-	}
-	news = p && p->kind < kind;
-	if (news)
-		p->kind = kind;
-	pthread_mutex_unlock(&s->lock);
-	if (news)
-		log_warn("object",
-			 kind == STYLE_BARE ? "the server of bucket '%s' takes ETags in If-Match without quotes"
-					    : "the server of bucket '%s' does not take conditions: "
-					      "who writes last wins",
-			 n->bucket);
-}
-
-void upload_styles_free(struct object_store *s)
-{
-	struct style *p, *next;
-
-	LL_FOREACH_SAFE(s->styles, p, next)
-	{
-		free(p);
-	}
-	s->styles = NULL;
-}
 
 static void bare_etag(const char *etag, char ret[S3_ETAG_MAX])
 {
@@ -134,11 +74,11 @@ static bool is_md5_of(const char *etag, const void *data, size_t len)
 static int look_again(struct object_store *s, struct name *n, const struct s3_call *call, const struct upload_terms *t,
 		      struct s3_info *ret, struct err *err)
 {
-	enum style_kind kind = style_get(s, n->client);
+	enum style_condition kind = style_condition(s, n->client);
 	struct s3_info there;
 
 	if (call->http_status == 501 && kind != STYLE_NONE) {
-		style_set(s, n, STYLE_NONE);
+		style_set_condition(s, n, STYLE_NONE);
 		return 1;
 	}
 	if (call->status != -ESTALE && call->status != -EEXIST)
@@ -150,7 +90,7 @@ static int look_again(struct object_store *s, struct name *n, const struct s3_ca
 			return 0;
 		}
 		if (t->has_base && s3_etag_equal(there.etag, t->etag) && kind != STYLE_NONE) {
-			style_set(s, n, kind + 1);
+			style_set_condition(s, n, kind + 1);
 			return 1;
 		}
 	}
@@ -170,7 +110,7 @@ static int run_conditional(struct object_store *s, struct name *n, const struct 
 	if (!call)
 		return err_set(err, ENOMEM, "no memory");
 	do {
-		enum style_kind kind = style_get(s, n->client);
+		enum style_condition kind = style_condition(s, n->client);
 
 		*call = *ask;
 		bare_etag(t->etag, bare);
@@ -379,6 +319,17 @@ static int flight_start(struct upload *u, struct flight *f, size_t index, const 
 	return 0;
 }
 
+/* A part that the server could not copy: does it not know how? An answer that is none may come of one that took it for
+ * an UploadPart; then the next upload asks again. */
+static int copy_refused(struct upload *u, const struct s3_call *call)
+{
+	if (call->status == -ENOTSUP || call->http_status == 501 || call->http_status == 405) {
+		style_set_no_part_copy(u->store, u->name);
+		return -EOPNOTSUPP;
+	}
+	return call->http_status == 200 && call->status == -EIO ? -EOPNOTSUPP : call->status;
+}
+
 static int flight_end(struct upload *u, struct flight *f, struct err *err)
 {
 	struct upload_part *part = &u->parts[f->index];
@@ -387,6 +338,8 @@ static int flight_end(struct upload *u, struct flight *f, struct err *err)
 	if (!f->busy)
 		return 0;
 	r = s3_wait(u->name->client, &f->call);
+	if (r < 0 && f->call.op == S3_UPLOAD_PART_COPY)
+		r = copy_refused(u, &f->call);
 	if (r == 0) {
 		part->sent = true;
 		part->len = f->len;

@@ -162,6 +162,31 @@ Test(object_write, a_change_in_the_middle_of_a_big_object_sends_little)
 	cr_assert_eq(fake_sent_bytes(), S3_PART_MIN);
 }
 
+Test(object_write, a_server_that_does_not_copy_parts_gets_all_of_them)
+{
+	size_t size = MIB(12) + 12345;
+	cleanup_free char *want = patched(size, 1, "!?", 2, size);
+	struct prog p;
+
+	bench_make("k", size, 1);
+	fake.fail_op = S3_UPLOAD_PART_COPY;
+	fake.fail_times = -1;
+	fake.fail_status = -ENOTSUP;
+	fake.fail_http = 501;
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_WRONLY), 0);
+	write_all(&p, "!", 1, size);
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert(fake_is("k", want, size + 1));
+	cr_assert_eq(fake_uploads_open(), 0);
+	fake_forget_counts();
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_WRONLY), 0);
+	write_all(&p, "?", 1, size + 1);
+	cr_assert_eq(object_sync(p.o, NULL), 0);
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert(fake_is("k", want, size + 2));
+	cr_assert_eq(fake_count(S3_UPLOAD_PART_COPY), 0, "it is not asked again");
+}
+
 Test(object_write, cutting_a_big_object_copies_what_is_left)
 {
 	cleanup_free char *want = bench_bytes(MIB(20), 1);
