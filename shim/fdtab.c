@@ -390,6 +390,18 @@ bool fdtab_verify(int fd, struct desc *d)
 	return false;
 }
 
+struct desc *fdtab_ours(int fd)
+{
+	struct desc *d = likely(!fdtab_routed(fd)) ? NULL : fdtab_get(fd);
+
+	if (likely(!d))
+		return NULL;
+	if ((d->kind == WIRE_KIND_OBJECT || d->kind == WIRE_KIND_DIR) && fdtab_verify(fd, d))
+		return d;
+	desc_put(d);
+	return NULL;
+}
+
 /* ---- closing ---- */
 
 static bool may_have_written(const struct desc *d)

@@ -73,6 +73,12 @@ bool fdtab_routed(int fd);
 /** fdtab_verify() - is @fd still the file that @d says (fstat: dev, ino)? Else the entry is dropped. */
 bool fdtab_verify(int fd, struct desc *d);
 
+/**
+ * fdtab_ours() - the description of @fd, verified, where the kernel's own answer would be wrong: an object or a folder
+ * Return: with a reference; NULL: foreign, native, or an ancestor.
+ */
+struct desc *fdtab_ours(int fd);
+
 /** desc_new() - a description with one reference, ranges empty; @path is copied. NULL if there is no memory. */
 struct desc *desc_new(uint32_t kind, const char *path);
 

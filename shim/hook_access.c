@@ -60,18 +60,16 @@ static int ask_statfs(struct route *r, struct wire_statfs_rep *ret)
 /* Of a descriptor: by its path. A native one's own file system is the kernel's to tell. */
 static int ask_fstatfs(int fd, struct wire_statfs_rep *ret)
 {
-	struct desc *d = fdtab_get(fd);
+	struct desc *d = fdtab_ours(fd);
 	struct route r;
-	int rc = NAMES_LEFT;
+	int rc;
 
 	if (!d)
 		return NAMES_LEFT;
-	if ((d->kind == WIRE_KIND_OBJECT || d->kind == WIRE_KIND_DIR) && fdtab_verify(fd, d)) {
-		rc = route_redirect(memset(&r, 0, offsetof(struct route, path)), d->path);
-		if (rc == ROUTE_MOUNT)
-			r.rel = ""; /* the file may have lost its name; the mount point has not */
-		rc = rc == ROUTE_MOUNT ? ask_statfs(&r, ret) : NAMES_LEFT;
-	}
+	rc = route_redirect(memset(&r, 0, offsetof(struct route, path)), d->path);
+	if (rc == ROUTE_MOUNT)
+		r.rel = ""; /* the file may have lost its name; the mount point has not */
+	rc = rc == ROUTE_MOUNT ? ask_statfs(&r, ret) : NAMES_LEFT;
 	desc_put(d);
 	return rc;
 }
@@ -182,9 +180,8 @@ EXPORT long pathconf(const char *path, int name)
 
 EXPORT long fpathconf(int fd, int name)
 {
-	struct desc *d = fdtab_get(fd);
-	bool ours = d && (d->kind == WIRE_KIND_OBJECT || d->kind == WIRE_KIND_DIR) && fdtab_verify(fd, d);
+	struct desc *d = fdtab_ours(fd);
 
 	desc_put(d);
-	return ours ? configured(name) : REAL(fpathconf)(fd, name);
+	return d ? configured(name) : REAL(fpathconf)(fd, name);
 }

@@ -88,15 +88,13 @@ static int set_fd(int fd, const struct change *c)
 					 .uid = c->uid,
 					 .gid = c->gid };
 	struct wire_fsetattr_rep rep;
-	struct desc *d = fdtab_get(fd);
-	int rc = META_FOREIGN;
+	struct desc *d = fdtab_ours(fd);
+	int rc;
 
 	if (!d)
 		return META_FOREIGN;
-	if ((d->kind == WIRE_KIND_OBJECT || d->kind == WIRE_KIND_DIR) && fdtab_verify(fd, d)) {
-		req.file = d->file;
-		rc = link_call(WIRE_FSETATTR, &req, &rep, NULL);
-	}
+	req.file = d->file;
+	rc = link_call(WIRE_FSETATTR, &req, &rep, NULL);
 	desc_put(d);
 	return rc;
 }

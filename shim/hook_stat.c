@@ -78,17 +78,15 @@ static int look_fd(int fd, struct wire_attr *ret)
 {
 	struct wire_fstat_req req;
 	struct wire_fstat_rep rep;
-	struct desc *d = fdtab_get(fd);
-	int rc = LOOK_FOREIGN;
+	struct desc *d = fdtab_ours(fd);
+	int rc;
 
 	if (!d)
 		return LOOK_FOREIGN;
-	if ((d->kind == WIRE_KIND_OBJECT || d->kind == WIRE_KIND_DIR) && fdtab_verify(fd, d)) {
-		req.file = d->file;
-		rc = link_call(WIRE_FSTAT, &req, &rep, NULL);
-		if (!rc)
-			*ret = rep.attr;
-	}
+	req.file = d->file;
+	rc = link_call(WIRE_FSTAT, &req, &rep, NULL);
+	if (!rc)
+		*ret = rep.attr;
 	desc_put(d);
 	return rc;
 }

@@ -8,22 +8,9 @@
 
 #define SYNC_FOREIGN 1
 
-/* The description, if the kernel's call would be wrong: an object or a folder. With a reference. */
-static struct desc *special(int fd)
-{
-	struct desc *d = likely(!fdtab_routed(fd)) ? NULL : fdtab_get(fd);
-
-	if (likely(!d))
-		return NULL;
-	if ((d->kind == WIRE_KIND_OBJECT || d->kind == WIRE_KIND_DIR) && fdtab_verify(fd, d))
-		return d;
-	desc_put(d);
-	return NULL;
-}
-
 static int resize(int fd, off_t size)
 {
-	struct desc *d = special(fd);
+	struct desc *d = fdtab_ours(fd);
 	struct wire_ftruncate_req req;
 	struct wire_ftruncate_rep rep;
 	int rc = -EINVAL;
@@ -40,7 +27,7 @@ static int resize(int fd, off_t size)
 
 static int allocate(int fd, int mode, off_t off, off_t len)
 {
-	struct desc *d = special(fd);
+	struct desc *d = fdtab_ours(fd);
 	struct wire_fallocate_req req;
 	struct wire_fallocate_rep rep;
 	int rc;
@@ -72,7 +59,7 @@ static int sync_file(uint64_t file)
 /* A folder has nothing to make durable: its names are in the bucket already. */
 static int commit(int fd)
 {
-	struct desc *d = special(fd);
+	struct desc *d = fdtab_ours(fd);
 	int rc;
 
 	if (!d)
@@ -84,7 +71,7 @@ static int commit(int fd)
 
 static bool is_special(int fd)
 {
-	struct desc *d = special(fd);
+	struct desc *d = fdtab_ours(fd);
 
 	desc_put(d);
 	return d != NULL;
