@@ -99,6 +99,10 @@ static const struct {
 	{ HOOK_mkostemps64, HOOK_mkostemps },
 	{ HOOK___getcwd_chk, HOOK_getcwd },
 	{ HOOK___getwd_chk, HOOK_getwd },
+	{ HOOK_aio_read64, HOOK_aio_read },
+	{ HOOK_aio_write64, HOOK_aio_write },
+	{ HOOK_aio_fsync64, HOOK_aio_fsync },
+	{ HOOK_lio_listio64, HOOK_lio_listio },
 };
 
 /* ---- the list ---- */

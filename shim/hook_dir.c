@@ -357,6 +357,21 @@ EXPORT ssize_t getdents64(int fd, void *buf, size_t room)
 	return HAVE(getdents64) ? REAL(getdents64)(fd, buf, room) : ret_errno(SYS(getdents64, fd, buf, room));
 }
 
+EXPORT ssize_t getdirentries(int fd, char *buf, size_t room, off_t *base)
+{
+	off_t pos = lseek(fd, 0, SEEK_CUR);
+	ssize_t n = pos < 0 ? -1 : getdents64(fd, buf, room);
+
+	if (n >= 0)
+		*base = pos;
+	return n;
+}
+
+EXPORT ssize_t getdirentries64(int fd, char *buf, size_t room, off64_t *base)
+{
+	return getdirentries(fd, buf, room, base);
+}
+
 /* scandir(3) for a routed folder: the list and its entries are malloc()ed, for the program to free. */
 typedef int filter_fn(const struct dirent *);
 typedef int compare_fn(const struct dirent **, const struct dirent **);

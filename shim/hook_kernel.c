@@ -30,7 +30,7 @@ static int prepare_map(struct desc *d, size_t len, int flags, off_t off, bool *r
 
 static void *map_routed(struct desc *d, void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
-	bool writes = false;
+	bool writes = false, complete = d->kind != WIRE_KIND_OBJECT || present_complete(d);
 	long rc = fdtab_verify(fd, d) ? prepare_map(d, len, flags, off, &writes) : 0;
 
 	if (!rc)
@@ -39,8 +39,8 @@ static void *map_routed(struct desc *d, void *addr, size_t len, int prot, int fl
 		errno = (int)-rc;
 		return MAP_FAILED;
 	}
-	if (writes)
-		maps_add((void *)rc, len, d->file);
+	if (writes || !complete)
+		maps_add((void *)rc, len, d->file, (uint64_t)off, writes);
 	return (void *)rc;
 }
 
@@ -68,6 +68,26 @@ EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
 EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t off)
 {
 	return map_common(addr, len, prot, flags, fd, off, REAL(mmap64));
+}
+
+EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
+{
+	void *to = NULL, *at;
+	va_list ap;
+	int rc = len > old_len ? maps_grow(old, len) : 0;
+
+	va_start(ap, flags);
+	if (flags & MREMAP_FIXED)
+		to = va_arg(ap, void *);
+	va_end(ap);
+	if (rc) {
+		errno = -rc;
+		return MAP_FAILED;
+	}
+	at = REAL(mremap)(old, old_len, len, flags, to);
+	if (at != MAP_FAILED)
+		maps_moved(old, old_len, at, len);
+	return at;
 }
 
 /* ---- copies inside the kernel ---- */
@@ -141,7 +161,7 @@ static int prepare_sent(const struct cmsghdr *c)
 	return rc;
 }
 
-EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+static int prepare_message(const struct msghdr *msg)
 {
 	int rc = 0;
 
@@ -150,7 +170,23 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 		     c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, c))
 			if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(0))
 				rc = prepare_sent(c);
+	return rc;
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	int rc = prepare_message(msg);
+
 	return likely(!rc) ? REAL(sendmsg)(fd, msg, flags) : ret_errno(rc);
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; list && i < count && !rc; i++)
+		rc = prepare_message(&list[i].msg_hdr);
+	return likely(!rc) ? REAL(sendmmsg)(fd, list, count, flags) : (int)ret_errno(rc);
 }
 
 /* ---- the loader ---- */

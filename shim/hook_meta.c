@@ -298,39 +298,67 @@ EXPORT int utime(const char *path, const struct utimbuf *t)
 	SET_AT(at, 0, c, REAL(utime)(path, t));
 }
 
-/* Of paths and descriptors alike: is it ours, so that the answer is EOPNOTSUPP? *path may be rewritten. */
-static bool refuse_path(const char **path, struct route *r)
+/*
+ * Of a name that is ours, as on a file system without them: there are none to list, and nothing can be said of one.
+ * META_FOREIGN: libc's, with the path as it is now.
+ */
+static long xattr_path(const char **path, int flags, long answer, struct route *r)
 {
-	return route_active() && route(path, r) == ROUTE_MOUNT;
+	struct wire_attr a;
+	int rc = route_active() ? route(path, r) : ROUTE_FOREIGN;
+
+	if (rc != ROUTE_MOUNT)
+		return rc == ROUTE_FOREIGN ? META_FOREIGN : rc;
+	rc = names_stat(r, (uint32_t)flags, &a);
+	if (rc == NAMES_LEFT) {
+		*path = r->path;
+		return META_FOREIGN;
+	}
+	return rc < 0 ? rc : answer;
 }
 
-#define XATTR_PATH(type, name, params, real) \
+static long xattr_fd(int fd, long answer)
+{
+	struct desc *d = fdtab_ours(fd);
+
+	desc_put(d);
+	return d ? answer : META_FOREIGN;
+}
+
+#define XATTR_PATH(type, name, params, flags, answer, real) \
 	EXPORT type name params \
 	{ \
 		struct route r; \
-		return refuse_path(&path, &r) ? (type)ret_errno(-EOPNOTSUPP) : REAL(name) real; \
+		long rc = xattr_path(&path, flags, answer, &r); \
+		return rc == META_FOREIGN ? REAL(name) real : (type)ret_errno(rc); \
 	}
-#define XATTR_FD(type, name, params, real) \
+#define XATTR_FD(type, name, params, answer, real) \
 	EXPORT type name params \
 	{ \
-		return fdtab_routed(fd) ? (type)ret_errno(-EOPNOTSUPP) : REAL(name) real; \
+		long rc = xattr_fd(fd, answer); \
+		return rc == META_FOREIGN ? REAL(name) real : (type)ret_errno(rc); \
 	}
-XATTR_PATH(ssize_t, getxattr, (const char *path, const char *n, void *v, size_t s), (path, n, v, s))
-XATTR_PATH(ssize_t, lgetxattr, (const char *path, const char *n, void *v, size_t s), (path, n, v, s))
-XATTR_FD(ssize_t, fgetxattr, (int fd, const char *n, void *v, size_t s), (fd, n, v, s))
-XATTR_PATH(int, setxattr, (const char *path, const char *n, const void *v, size_t s, int f), (path, n, v, s, f))
-XATTR_PATH(int, lsetxattr, (const char *path, const char *n, const void *v, size_t s, int f), (path, n, v, s, f))
-XATTR_FD(int, fsetxattr, (int fd, const char *n, const void *v, size_t s, int f), (fd, n, v, s, f))
-XATTR_PATH(ssize_t, listxattr, (const char *path, char *l, size_t s), (path, l, s))
-XATTR_PATH(ssize_t, llistxattr, (const char *path, char *l, size_t s), (path, l, s))
-XATTR_FD(ssize_t, flistxattr, (int fd, char *l, size_t s), (fd, l, s))
-XATTR_PATH(int, removexattr, (const char *path, const char *n), (path, n))
-XATTR_PATH(int, lremovexattr, (const char *path, const char *n), (path, n))
-XATTR_FD(int, fremovexattr, (int fd, const char *n), (fd, n))
+#define NONE (-EOPNOTSUPP)
+XATTR_PATH(ssize_t, getxattr, (const char *path, const char *n, void *v, size_t s), 0, NONE, (path, n, v, s))
+XATTR_PATH(ssize_t, lgetxattr, (const char *path, const char *n, void *v, size_t s), WIRE_NOFOLLOW, NONE,
+	   (path, n, v, s))
+XATTR_FD(ssize_t, fgetxattr, (int fd, const char *n, void *v, size_t s), NONE, (fd, n, v, s))
+XATTR_PATH(int, setxattr, (const char *path, const char *n, const void *v, size_t s, int f), 0, NONE,
+	   (path, n, v, s, f))
+XATTR_PATH(int, lsetxattr, (const char *path, const char *n, const void *v, size_t s, int f), WIRE_NOFOLLOW, NONE,
+	   (path, n, v, s, f))
+XATTR_FD(int, fsetxattr, (int fd, const char *n, const void *v, size_t s, int f), NONE, (fd, n, v, s, f))
+XATTR_PATH(ssize_t, listxattr, (const char *path, char *l, size_t s), 0, 0, (path, l, s))
+XATTR_PATH(ssize_t, llistxattr, (const char *path, char *l, size_t s), WIRE_NOFOLLOW, 0, (path, l, s))
+XATTR_FD(ssize_t, flistxattr, (int fd, char *l, size_t s), 0, (fd, l, s))
+XATTR_PATH(int, removexattr, (const char *path, const char *n), 0, NONE, (path, n))
+XATTR_PATH(int, lremovexattr, (const char *path, const char *n), WIRE_NOFOLLOW, NONE, (path, n))
+XATTR_FD(int, fremovexattr, (int fd, const char *n), NONE, (fd, n))
 
 EXPORT int inotify_add_watch(int fd, const char *path, uint32_t mask)
 {
 	struct route r;
+	long rc = xattr_path(&path, mask & IN_DONT_FOLLOW ? WIRE_NOFOLLOW : 0, -ENOSYS, &r);
 
-	return refuse_path(&path, &r) ? (int)ret_errno(-ENOSYS) : REAL(inotify_add_watch)(fd, path, mask);
+	return rc == META_FOREIGN ? REAL(inotify_add_watch)(fd, path, mask) : (int)ret_errno(rc);
 }

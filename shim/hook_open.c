@@ -3,6 +3,9 @@
 #include "shim/fd_open.h"
 #include "shim/shim.h"
 
+#include <linux/openat2.h>
+#include <string.h>
+
 /* Only then is there a third argument. */
 static inline bool has_mode(int flags)
 {
@@ -104,4 +107,29 @@ EXPORT int __openat64_2(int dirfd, const char *path, int flags)
 	if (has_mode(flags))
 		return REAL(__openat64_2)(dirfd, path, flags);
 	OPEN(REAL(__openat64_2)(dirfd, path, flags));
+}
+
+/*
+ * openat2(2): what it asks beyond openat() is about links and mount points in between, of which those inside a volume
+ * are the broker's. A wish that cannot be promised there is ENOSYS: who makes it knows kernels without the call.
+ */
+#define RESOLVE_KNOWN ((uint64_t)RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS)
+
+EXPORT int openat2(int dirfd, const char *path, struct open_how *how, size_t size)
+{
+	struct open_how want = { 0 };
+	struct route keep;
+	int rc = FD_FOREIGN;
+
+	if (route_active() && how && size >= sizeof(want)) {
+		memcpy(&want, how, sizeof(want));
+		if (!(want.resolve & ~RESOLVE_KNOWN))
+			rc = fd_open_at(&dirfd, &path, (int)want.flags, (mode_t)want.mode, &keep);
+		else if (route_at(&dirfd, &path, &keep) == ROUTE_MOUNT)
+			rc = -ENOSYS;
+	}
+	if (rc != FD_FOREIGN)
+		return (int)ret_errno(rc);
+	rc = (int)ret_errno(SYS(openat2, dirfd, path, how, size));
+	return fd_opened(rc, dirfd, path, (int)want.flags);
 }

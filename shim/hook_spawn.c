@@ -213,3 +213,22 @@ EXPORT int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *acti
 	return HAVE(posix_spawn_file_actions_addchdir_np) ? REAL(posix_spawn_file_actions_addchdir_np)(actions, path)
 							  : ENOSYS;
 }
+
+EXPORT int posix_spawn_file_actions_addfchdir_np(posix_spawn_file_actions_t *actions, int fd)
+{
+	char here[WIRE_PATH_MAX];
+	struct desc *d = route_active() ? fdtab_ours(fd) : NULL;
+	int rc = 0;
+
+	if (d) {
+		rc = d->kind == WIRE_KIND_DIR ? actions_note_chdir(actions, d->path) : -ENOTDIR;
+		desc_put(d);
+		return -rc;
+	}
+	if (route_active() && cwd_routed(here))
+		rc = actions_note_chdir(actions, "");
+	if (rc < 0)
+		return -rc;
+	return HAVE(posix_spawn_file_actions_addfchdir_np) ? REAL(posix_spawn_file_actions_addfchdir_np)(actions, fd)
+							   : ENOSYS;
+}

@@ -174,3 +174,16 @@ EXPORT int statx(int dirfd, const char *path, int flags, unsigned mask, struct s
 				   : (int)ret_errno(SYS(statx, dirfd, path, flags, mask, st));
 	return rc ? (int)ret_errno(rc) : fill_statx(st, &a);
 }
+
+EXPORT key_t ftok(const char *path, int id)
+{
+	struct wire_attr a;
+	struct route r;
+	int at = AT_FDCWD, rc = look(&at, &path, 0, &r, &a);
+
+	if (rc == LOOK_FOREIGN)
+		return REAL(ftok)(path, id);
+	if (rc < 0)
+		return (key_t)ret_errno(rc);
+	return (key_t)((a.ino & 0xffff) | (a.dev & 0xff) << 16 | ((uint32_t)id & 0xff) << 24);
+}

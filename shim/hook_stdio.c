@@ -101,6 +101,22 @@ EXPORT int fileno_unlocked(FILE *f)
 	return likely(fd < 0) ? REAL(fileno_unlocked)(f) : fd;
 }
 
+/* Tables like /etc/fstab: a stream by another name. */
+EXPORT FILE *setmntent(const char *path, const char *mode)
+{
+	const char *routed = path;
+	struct route r;
+
+	return route(&routed, &r) == ROUTE_MOUNT ? fopen(path, mode) : REAL(setmntent)(path, mode);
+}
+
+EXPORT int endmntent(FILE *f)
+{
+	if (f)
+		(void)fclose(f);
+	return 1;
+}
+
 /* ---- freopen ---- */
 
 /* What @f was is closed by libc; then comes what that closing means. */

@@ -28,6 +28,7 @@ long syscall_failed(long rc);
 /* ROW(number, call): the hooks by number. a to f are the arguments. */
 #define ROWS_COMMON \
 	ROW(SYS_openat, openat(FD(a), PATH(b), INT(c), (mode_t)d)) \
+	ROW(SYS_openat2, openat2(FD(a), PATH(b), PTR(c), (size_t)d)) \
 	ROW(SYS_close, close(FD(a))) \
 	ROW(SYS_close_range, close_range((unsigned)a, (unsigned)b, INT(c))) \
 	ROW(SYS_dup, dup(FD(a))) \
@@ -55,11 +56,15 @@ long syscall_failed(long rc);
 	ROW(SYS_fadvise64, positive(posix_fadvise64(FD(a), b, c, INT(d)))) \
 	ROW(SYS_readahead, readahead(FD(a), b, (size_t)c)) \
 	ROW(SYS_mmap, mapped(mmap64(PTR(a), (size_t)b, INT(c), INT(d), FD(e), f))) \
+	ROW(SYS_mremap, mapped(mremap(PTR(a), (size_t)b, (size_t)c, INT(d), PTR(e)))) \
 	ROW(SYS_msync, msync(PTR(a), (size_t)b, INT(c))) \
 	ROW(SYS_sendfile, sendfile64(FD(a), FD(b), PTR(c), (size_t)d)) \
 	ROW(SYS_copy_file_range, copy_file_range(FD(a), PTR(b), FD(c), PTR(d), (size_t)e, (unsigned)f)) \
 	ROW(SYS_splice, splice(FD(a), PTR(b), FD(c), PTR(d), (size_t)e, (unsigned)f)) \
 	ROW(SYS_sendmsg, sendmsg(FD(a), PTR(b), INT(c))) \
+	ROW(SYS_sendmmsg, sendmmsg(FD(a), PTR(b), (unsigned)c, INT(d))) \
+	ROW(SYS_bind, bind(FD(a), PTR(b), (socklen_t)c)) \
+	ROW(SYS_connect, connect(FD(a), PTR(b), (socklen_t)c)) \
 	ROW(SYS_fstat, fstat(FD(a), PTR(b))) \
 	ROW(SYS_newfstatat, fstatat(FD(a), PATH(b), PTR(c), INT(d))) \
 	ROW(SYS_statx, statx(FD(a), PATH(b), INT(c), (unsigned)d, PTR(e))) \
@@ -83,6 +88,23 @@ long syscall_failed(long rc);
 	ROW(SYS_fchown, fchown(FD(a), (uid_t)b, (gid_t)c)) \
 	ROW(SYS_fchownat, fchownat(FD(a), PATH(b), (uid_t)c, (gid_t)d, INT(e))) \
 	ROW(SYS_utimensat, times(FD(a), PATH(b), PTR(c), INT(d))) \
+	ROW(SYS_getxattr, getxattr(PATH(a), PATH(b), PTR(c), (size_t)d)) \
+	ROW(SYS_lgetxattr, lgetxattr(PATH(a), PATH(b), PTR(c), (size_t)d)) \
+	ROW(SYS_fgetxattr, fgetxattr(FD(a), PATH(b), PTR(c), (size_t)d)) \
+	ROW(SYS_setxattr, setxattr(PATH(a), PATH(b), PTR(c), (size_t)d, INT(e))) \
+	ROW(SYS_lsetxattr, lsetxattr(PATH(a), PATH(b), PTR(c), (size_t)d, INT(e))) \
+	ROW(SYS_fsetxattr, fsetxattr(FD(a), PATH(b), PTR(c), (size_t)d, INT(e))) \
+	ROW(SYS_listxattr, listxattr(PATH(a), PTR(b), (size_t)c)) \
+	ROW(SYS_llistxattr, llistxattr(PATH(a), PTR(b), (size_t)c)) \
+	ROW(SYS_flistxattr, flistxattr(FD(a), PTR(b), (size_t)c)) \
+	ROW(SYS_removexattr, removexattr(PATH(a), PATH(b))) \
+	ROW(SYS_lremovexattr, lremovexattr(PATH(a), PATH(b))) \
+	ROW(SYS_fremovexattr, fremovexattr(FD(a), PATH(b))) \
+	ROW(SYS_inotify_add_watch, inotify_add_watch(FD(a), PATH(b), (uint32_t)c)) \
+	ROW(SYS_name_to_handle_at, name_to_handle_at(FD(a), PATH(b), PTR(c), PTR(d), INT(e))) \
+	ROW(SYS_open_by_handle_at, open_by_handle_at(FD(a), PTR(b), INT(c))) \
+	ROW(SYS_fanotify_mark, fanotify_mark(FD(a), (unsigned)b, (uint64_t)c, FD(d), PATH(e))) \
+	ROW(SYS_chroot, chroot(PATH(a))) \
 	ROW(SYS_umask, umask((mode_t)a)) \
 	ROW(SYS_execve, execve(PATH(a), PTR(b), PTR(c))) \
 	ROW(SYS_execveat, execveat(FD(a), PATH(b), PTR(c), PTR(d), INT(e))) \

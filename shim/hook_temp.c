@@ -8,6 +8,10 @@
 
 #define TRIES 100
 
+/* @flags of make(): a folder; only a name that is free */
+#define FOLDER (-1)
+#define NAME   (-2)
+
 /* Where the six X are, or NULL. */
 static char *find_mark(char *template, int suffix)
 {
@@ -30,7 +34,7 @@ static int make_up(char *mark)
 	return 0;
 }
 
-/* Make a file or (flags < 0) a folder. Return: a descriptor or 0; -errno. */
+/* Make a file, or what FOLDER and NAME say. Return: a descriptor or 0; -errno. */
 static int make(char *template, int suffix, int flags)
 {
 	char *mark = find_mark(template, suffix);
@@ -44,8 +48,13 @@ static int make(char *template, int suffix, int flags)
 		rc = make_up(mark);
 		if (rc)
 			break;
-		if (flags < 0) {
+		if (flags == FOLDER) {
 			rc = mkdir(template, 0700) < 0 ? -errno : 0;
+			continue;
+		}
+		if (flags == NAME) {
+			struct stat st;
+			rc = lstat(template, &st) == 0 ? -EEXIST : errno == ENOENT ? 0 : -errno;
 			continue;
 		}
 		rc = route(&path, &r);
@@ -82,5 +91,49 @@ EXPORT char *mkdtemp(char *template)
 {
 	if (!is_routed(template))
 		return REAL(mkdtemp)(template);
-	return ret_errno(make(template, 0, -1)) < 0 ? NULL : template;
+	return ret_errno(make(template, 0, FOLDER)) < 0 ? NULL : template;
+}
+
+/* An empty name is its failure. */
+EXPORT char *mktemp(char *template)
+{
+	int rc;
+
+	if (!is_routed(template))
+		return REAL(mktemp)(template);
+	rc = make(template, 0, NAME);
+	if (ret_errno(rc) < 0)
+		template[0] = '\0';
+	return template;
+}
+
+EXPORT char *__mktemp(char *template)
+{
+	return mktemp(template);
+}
+
+/* $TMPDIR, then @dir; where neither is inside a mount, libc's. The name is the program's to free. */
+EXPORT char *tempnam(const char *dir, const char *prefix)
+{
+	const char *from = getenv("TMPDIR");
+	size_t dir_len, prefix_len = prefix ? strnlen(prefix, 5) : 4;
+	struct stat st;
+	char *name;
+
+	if (!from || stat(from, &st) < 0 || !S_ISDIR(st.st_mode))
+		from = dir;
+	if (!from || !is_routed(from) || stat(from, &st) < 0 || !S_ISDIR(st.st_mode))
+		return REAL(tempnam)(dir, prefix);
+	dir_len = strlen(from);
+	name = malloc(dir_len + 1 + prefix_len + 7);
+	if (!name)
+		return NULL;
+	memcpy(name, from, dir_len);
+	name[dir_len] = '/';
+	memcpy(name + dir_len + 1, prefix ? prefix : "file", prefix_len);
+	memcpy(name + dir_len + 1 + prefix_len, "XXXXXX", 7);
+	if (*mktemp(name))
+		return name;
+	free(name);
+	return NULL;
 }

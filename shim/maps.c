@@ -8,6 +8,8 @@
 struct map {
 	uintptr_t begin, end;
 	uint64_t file; /* 0: a free row */
+	uint64_t off;  /* in the file, of begin */
+	bool writes;
 };
 
 static struct {
@@ -37,7 +39,7 @@ static struct map *row_locked(void)
 	return maps.used < MAPS_MAX ? &maps.map[maps.used++] : NULL;
 }
 
-void maps_add(const void *addr, size_t len, uint64_t file)
+void maps_add(const void *addr, size_t len, uint64_t file, uint64_t off, bool writes)
 {
 	uintptr_t begin = (uintptr_t)addr, end = begin + len;
 	lock_mask mask = lock_take(&maps.lock);
@@ -46,7 +48,7 @@ void maps_add(const void *addr, size_t len, uint64_t file)
 	remove_locked(begin, end);
 	m = row_locked();
 	if (m)
-		*m = (struct map){ .begin = begin, .end = end, .file = file };
+		*m = (struct map){ .begin = begin, .end = end, .file = file, .off = off, .writes = writes };
 	else
 		maps.overflown = true;
 	lock_drop(&maps.lock, mask);
@@ -67,7 +69,7 @@ void maps_gone(const void *addr, size_t len)
 static uint64_t file_at(uint32_t row, uintptr_t begin, uintptr_t end)
 {
 	lock_mask mask = lock_take(&maps.lock);
-	uint64_t file = overlaps(&maps.map[row], begin, end) ? maps.map[row].file : 0;
+	uint64_t file = overlaps(&maps.map[row], begin, end) && maps.map[row].writes ? maps.map[row].file : 0;
 
 	lock_drop(&maps.lock, mask);
 	return file;
@@ -96,4 +98,56 @@ int maps_sync(const void *addr, size_t len)
 			rc = one;
 	}
 	return rc;
+}
+
+/* ---- mremap ---- */
+
+static bool find(uintptr_t at, struct map *ret)
+{
+	lock_mask mask = lock_take(&maps.lock);
+	bool found = false;
+
+	for (uint32_t i = 0; i < maps.used && !found; i++)
+		if (overlaps(&maps.map[i], at, at + 1)) {
+			*ret = maps.map[i];
+			found = true;
+		}
+	lock_drop(&maps.lock, mask);
+	return found;
+}
+
+int maps_grow(const void *addr, size_t len)
+{
+	struct map m;
+	int rc;
+
+	if (likely(!atomic_load_explicit(&maps.used, memory_order_relaxed)))
+		return 0;
+	if (!find((uintptr_t)addr, &m))
+		return maps.overflown ? -ENOMEM : 0;
+	struct wire_grant_req grant = {
+		.file = m.file, .off = m.off + ((uintptr_t)addr - m.begin), .len = len, .flags = WIRE_PIN
+	};
+	struct wire_claim_req claim = { .file = m.file, .off = grant.off, .len = len };
+	struct wire_grant_rep granted;
+	struct wire_claim_rep claimed;
+	rc = link_call(WIRE_GRANT, &grant, &granted, NULL);
+	if (!rc && m.writes)
+		rc = link_call(WIRE_CLAIM, &claim, &claimed, NULL);
+	return rc ? -ENOMEM : 0; /* the description may be closed: nobody can be asked for more of it */
+}
+
+void maps_moved(const void *from, size_t from_len, const void *to, size_t to_len)
+{
+	struct map m;
+
+	if (likely(!atomic_load_explicit(&maps.used, memory_order_relaxed)))
+		return;
+	if (!find((uintptr_t)from, &m)) {
+		maps_gone(to, to_len);
+		return;
+	}
+	m.off += (uintptr_t)from - m.begin;
+	maps_gone(from, from_len);
+	maps_add(to, to_len, m.file, m.off, m.writes);
 }

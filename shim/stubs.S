@@ -22,6 +22,9 @@
 	.text
 	.globl	vfork
 	.type	vfork, @function
+	.globl	__vfork
+	.type	__vfork, @function
+__vfork:
 vfork:
 	subq	$8, %rsp
 	call	vfork_prepare
@@ -42,6 +45,7 @@ vfork:
 	addq	$8, %rsp
 1:	ret
 	.size	vfork, .-vfork
+	.size	__vfork, .-__vfork
 
 	.globl	syscall
 	.type	syscall, @function
@@ -71,6 +75,9 @@ syscall:
 	.text
 	.globl	vfork
 	.type	vfork, %function
+	.globl	__vfork
+	.type	__vfork, %function
+__vfork:
 vfork:
 	stp	x29, x30, [sp, #-16]!
 	bl	vfork_prepare
@@ -96,6 +103,7 @@ vfork:
 	b	vfork_resume
 1:	ret
 	.size	vfork, .-vfork
+	.size	__vfork, .-__vfork
 
 #endif
 
