@@ -193,8 +193,7 @@ char *option_path_absolute(const char *path)
 	return joined;
 }
 
-/* What a value of the type looks like, for the sentence. */
-static const char *shape(enum option_type type)
+const char *option_shape(enum option_type type)
 {
 	switch (type) {
 	case OPTION_TYPE_PORT:
@@ -311,7 +310,7 @@ int option_store(int opt, const struct setting *s, void *base, struct err *err)
 		return err_set(err, ENOMEM, "%s: out of memory", s->where);
 	if (r < 0)
 		return err_set(err, EINVAL, "%s '%s' is not %s", s->where,
-			       row->type == OPTION_TYPE_SECRET ? "***" : s->text, shape(row->type));
+			       row->type == OPTION_TYPE_SECRET ? "***" : s->text, option_shape(row->type));
 	return 0;
 }
 

@@ -89,6 +89,9 @@ int option_store(int opt, const struct setting *s, void *base, struct err *err);
 /** option_check() - would option_store() take @s? The same errors. */
 int option_check(int opt, const struct setting *s, struct err *err);
 
+/** option_shape() - what a value of the type looks like, as in "is not %s". */
+const char *option_shape(enum option_type type);
+
 /** option_path_absolute() - malloc'd; @path made absolute by the current directory. NULL: errno. */
 char *option_path_absolute(const char *path);
 
