@@ -483,6 +483,14 @@ void object_touch(struct object *o, int64_t mtime_ns)
 	pthread_mutex_unlock(&o->lock);
 }
 
+void object_set_base_mtime(struct object *o, int64_t mtime_ns)
+{
+	pthread_mutex_lock(&o->lock);
+	if (!o->dirty)
+		(void)stage_set_mtime(&o->stage, o->watched, mtime_ns);
+	pthread_mutex_unlock(&o->lock);
+}
+
 void object_exclusive(struct object *o)
 {
 	pthread_mutex_lock(&o->lock);

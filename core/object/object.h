@@ -102,6 +102,8 @@ bool object_dirty(struct object *o); /* a writer was handed out since the last c
 /** object_times() - st_mtime of the inode if written to in this session, else the base's. */
 int64_t object_mtime_ns(struct object *o);
 void object_touch(struct object *o, int64_t mtime_ns); /* utimens on an open object */
+/** object_set_base_mtime() - the mtime that the base's metadata tells, for the inode; nothing once a writer was handed out. */
+void object_set_base_mtime(struct object *o, int64_t mtime_ns);
 
 struct object_range {
 	uint64_t off, len, gen;

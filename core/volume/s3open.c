@@ -260,6 +260,18 @@ static struct s3_info *known_base(const struct walk *w)
 	return base;
 }
 
+/* Where nothing is written, stat of the open file goes on to tell the time that was set. */
+static void keep_mtime(struct s3volume *v, struct onode *n)
+{
+	struct attr attr;
+
+	pthread_mutex_lock(&v->names.lock);
+	attr = n->node->attr;
+	pthread_mutex_unlock(&v->names.lock);
+	if (attr.have & ATTR_MTIME)
+		object_set_base_mtime(n->o, attr.mtime_ns);
+}
+
 /* Over a file that is there. */
 static int open_over(struct walk *w, const struct open_arg *a)
 {
@@ -287,6 +299,8 @@ static int open_over(struct walk *w, const struct open_arg *a)
 	free(base);
 	if (rc)
 		return rc;
+	if (intent == OBJECT_WRITE)
+		keep_mtime(v, n);
 	/* nobody who can write will close it: what the open itself changed is sent now */
 	if (intent == OBJECT_TRUNCATE && (a->flags & O_ACCMODE) == O_RDONLY)
 		rc = object_sync(n->o, &w->call->err);

@@ -225,3 +225,10 @@ def test_listing_of_more_than_one_page(radosgw, scratch):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: m.put(f"d/f{i}", b""), range(1234)))
     assert m.sh("ls $S3/d | wc -l; ls $S3/d | sort -u | wc -l").out == "1234\n1234\n"
+
+
+def test_time_that_was_set_survives_an_open_for_writing(s3):
+    r = s3.sh("""echo x >$S3/f; touch -m -d 2001-01-01 $S3/f; touch -a -d 2002-02-02 $S3/f; stat -c %Y $S3/f
+: >>$S3/f; exec 5<>$S3/f; stat -L -c %Y /dev/fd/5; echo y >&5; stat -c %Y $S3/f""")
+    first, second, written = map(int, r.out.split())
+    assert first == second == 978307200 and written > first
