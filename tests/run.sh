@@ -1,11 +1,12 @@
 #!/bin/bash
-# Install, build with -Werror and test: tests/run.sh [unit|probe|e2e|fault|lint|asan|tsan|bench]... [pytest or ctest options]
+# Install, build with -Werror and test: tests/run.sh [unit|probe|e2e|fault|lint|asan|tsan|bench|programs]... [pytest or ctest options]
 #
-#   tests/run.sh                     everything but bench
+#   tests/run.sh                     everything but bench and programs
 #   tests/run.sh unit                Criterion programs, by ctest
 #   tests/run.sh e2e -k rename       scenarios whose name contains "rename"
 #   tests/run.sh asan                units and the scenarios marked `sanitized`, broker and tools under ASan and UBSan
 #   tests/run.sh tsan                those scenarios under ThreadSanitizer
+#   tests/run.sh programs            every scenario of tests/e2e/programs; writes docs/COMPATIBILITY.md
 #   tests/run.sh bench               figures as JSON; never fails because of a time
 #
 # The shim itself is never instrumented: it lives in programs that are not. The status is not 0 when anything failed.
@@ -17,8 +18,8 @@ unset LD_PRELOAD "${!AWS_@}" "${!S3SHIM_@}" PYTHONPATH VIRTUAL_ENV
 parts=()
 while [ $# -gt 0 ] && [[ $1 != -* ]]; do
 	case $1 in
-	unit | probe | e2e | fault | lint | asan | tsan | bench) parts+=("$1") ;;
-	*) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	unit | probe | e2e | fault | lint | asan | tsan | bench | programs) parts+=("$1") ;;
+	*) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 	shift
 done
@@ -76,6 +77,12 @@ for part in "${parts[@]}"; do
 	fault) step fault python_tests ci tests/fault "$@" ;;
 	lint) step lint python_tests ci tests/lint "$@" ;;
 	asan | tsan) step "$part" sanitized "$part" "$@" ;;
+	programs)
+		tests/support/install.sh programs
+		export S3SHIM_PROGRAMS=all S3SHIM_COMPATIBILITY=$PWD/docs/COMPATIBILITY.md
+		step programs python_tests ci tests/e2e/test_matrix.py "$@"
+		unset S3SHIM_PROGRAMS S3SHIM_COMPATIBILITY
+		;;
 	bench) tests/support/install.sh bench && S3SHIM_BUILD=build/ci step bench /usr/bin/python3 tests/bench/bench.py "$@" ;;
 	esac
 done
