@@ -89,6 +89,7 @@ static int make_objects(struct broker *b, const struct config *config, struct er
 		.staging_dir = b->staging.dir[0] ? b->staging.dir : NULL,
 		.memory_max = config->memory_bytes,
 		.put_max = config->put_max_bytes,
+		.dirty_max = config->dirty_max_bytes,
 		.part_bytes = config->part_bytes,
 		.parallel = config->parallel,
 		.deadline_ms = config->deadline_ms,

@@ -40,7 +40,7 @@ struct config {
 	char *log_path;        /* NULL: the default path */
 	int log_level;         /* enum log_level */
 	uint64_t memory_bytes; /* in memfds of all open objects */
-	uint64_t put_max_bytes, part_bytes;
+	uint64_t put_max_bytes, part_bytes, dirty_max_bytes;
 	unsigned parallel, connections;
 	int ttl_ms, deadline_ms, connect_timeout_ms;
 	int idle_ms;              /* -1: nothing was said */

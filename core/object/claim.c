@@ -33,6 +33,12 @@ static int allocate_ahead_locked(struct object *o, uint64_t end, struct err *err
 	return 0;
 }
 
+/* Of a new file a window ends, so that its writer can be held back; while little is owed, its slot says not to ask. */
+static bool sent_ahead(const struct object *o)
+{
+	return o->stage.rw < 0 && o->base_end == 0 && !o->forgotten;
+}
+
 int object_claim(struct object *o, uint64_t off, uint64_t len, struct object_range *ret, struct err *err)
 {
 	uint64_t end = range_end(off, len);
@@ -42,6 +48,8 @@ int object_claim(struct object *o, uint64_t off, uint64_t len, struct object_ran
 	if (len != UINT64_MAX && end > OBJECT_SIZE_MAX)
 		return err_set(err, EFBIG, "an S3 object holds at most %llu bytes", OBJECT_SIZE_MAX);
 	pthread_mutex_lock(&o->lock);
+	if (o->store->throttled && sent_ahead(o) && end != UINT64_MAX)
+		stream_hold_locked(o);
 	r = off < o->base_end && len ? fill_range_locked(o, off, min_u64(end, o->base_end), err) : 0;
 	if (r == 0)
 		r = allocate_ahead_locked(o, end, err);
@@ -49,6 +57,8 @@ int object_claim(struct object *o, uint64_t off, uint64_t len, struct object_ran
 		w = object_window_locked(o, off);
 		if (o->stage.rw >= 0 && end != UINT64_MAX)
 			w.len = min_u64(range_end(w.off, w.len), max_u64(o->allocated, end)) - w.off;
+		if (sent_ahead(o) && end != UINT64_MAX)
+			w.len = min_u64(range_end(w.off, w.len), round_up(end, CLAIM_WINDOW)) - w.off;
 		*ret = w;
 	}
 	pthread_mutex_unlock(&o->lock);

@@ -121,6 +121,9 @@ struct object_store {
 	uint64_t next_id;
 	uint64_t memory_used;
 	unsigned uploading;
+	_Atomic unsigned streaming; /* stream_run()s at work */
+	_Atomic uint64_t owed; /* what new files hold that was not sent: by the last tick, and what was claimed since */
+	_Atomic bool throttled; /* owed nears dirty_max: new files have to be claimed */
 	bool stop, reaper_stop;
 	struct failure *failures;
 	struct fill *ended;   /* calls to be waited for and freed */
@@ -190,9 +193,12 @@ int commit_locked(struct object *o, bool quiet_only, struct err *err);
 
 /* stream.c */
 struct upload;
-bool stream_wanted(struct object *o); /* has a new file grown by another part? Cheap */
-void stream_run(struct object *o);    /* send such parts, on a worker, until there are none or a commit begins */
-void stream_wait(struct object *o);   /* without locks, with `committing` set: until stream_run() has returned */
+bool stream_wanted(struct object *o);   /* has a new file grown by another part? Cheap */
+uint64_t stream_owes(struct object *o); /* bytes of a new file that are written and not sent */
+/** stream_hold_locked() - wait while too much is owed and some of it is on its way. The lock is let go meanwhile. */
+void stream_hold_locked(struct object *o);
+void stream_run(struct object *o);  /* send such parts, on a worker, until there are none or a commit begins */
+void stream_wait(struct object *o); /* without locks, with `committing` set: until stream_run() has returned */
 /** stream_take() - the commit's: the upload that was begun, and with which metadata. Return: false if there is none. */
 bool stream_take(struct object *o, struct upload *ret, struct s3_meta *ret_meta);
 /** stream_drop_locked() - what was sent is of no use any more. The lock is let go meanwhile. */

@@ -214,7 +214,8 @@ void object_slot_update_locked(struct object *o)
 		return;
 	if (present_next_missing(&o->present, 0, blocks) >= blocks) {
 		flags |= WIRE_SLOT_COMPLETE;
-		if (o->stage.rw < 0) /* memory is bounded by claims */
+		/* memory is bounded by claims; what is not sent yet, too, once there is much of it */
+		if (o->stage.rw < 0 && (o->base_end || !o->store->throttled))
 			flags |= WIRE_SLOT_NO_CLAIM;
 	}
 	atomic_store(&slot->base_end, o->base_end);

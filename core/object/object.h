@@ -36,6 +36,7 @@ struct object_store_config {
 	const char *staging_dir; /* a 0700 folder of this session's, watch_prove()d; NULL: memfds only, bounded */
 	uint64_t memory_max;     /* bytes in memfds of all objects; beyond it, files in staging_dir */
 	uint64_t put_max;        /* up to this size an object is one PUT; default 16 MiB */
+	uint64_t dirty_max;      /* new files' bytes that are not sent yet; beyond it writers wait; default 1 GiB */
 	uint64_t part_bytes;     /* default 8 MiB; grows with the part number so that 5 TiB fits */
 	uint64_t first_bytes;    /* fetched by the open; default 128 KiB */
 	uint64_t readahead_max;  /* window of a sequential reader; default 64 MiB */

@@ -242,6 +242,13 @@ uint64_t stage_size(const struct stage *s)
 	return fstat(s->ro, &st) < 0 ? 0 : (uint64_t)st.st_size;
 }
 
+bool stage_is_data(const struct stage *s, uint64_t off, uint64_t end)
+{
+	off_t hole = lseek(s->ro, (off_t)off, SEEK_HOLE);
+
+	return hole < 0 ? errno != ENXIO : (uint64_t)hole >= end;
+}
+
 int64_t stage_mtime_ns(const struct stage *s)
 {
 	struct stat st;

@@ -59,6 +59,8 @@ void stage_return(const struct stage *s, struct watched *w, int fd);
 int stage_fill(const struct stage *s, struct watched *w, const void *data, size_t len, uint64_t off);
 
 uint64_t stage_size(const struct stage *s);
+/** stage_is_data() - no hole begins in [off, end), as far as the file system tells. */
+bool stage_is_data(const struct stage *s, uint64_t off, uint64_t end);
 int64_t stage_mtime_ns(const struct stage *s);
 int stage_set_mtime(const struct stage *s, struct watched *w, int64_t mtime_ns);
 

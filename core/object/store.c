@@ -218,11 +218,33 @@ static struct object **all_objects(struct object_store *s, size_t *ret_count)
 	return list;
 }
 
+static void throttle(struct object_store *s, struct object **list, size_t count)
+{
+	uint64_t owed = 0;
+	bool much;
+
+	for (size_t i = 0; i < count; i++)
+		owed += stream_owes(list[i]);
+	s->owed = owed;
+	much = owed > s->config.dirty_max / 2;
+	if (s->throttled == much)
+		return;
+	s->throttled = much;
+	for (size_t i = 0; i < count; i++) {
+		pthread_mutex_lock(&list[i]->lock);
+		if (list[i]->state == OBJECT_OPEN)
+			object_slot_update_locked(list[i]);
+		pthread_mutex_unlock(&list[i]->lock);
+	}
+}
+
 static void tick(struct object_store *s)
 {
 	size_t count;
 	struct object **list = all_objects(s, &count);
 
+	if (list)
+		throttle(s, list, count);
 	for (size_t i = 0; i < count; i++) {
 		if (stream_wanted(list[i]))
 			store_queue(list[i], JOB_STREAM);
@@ -276,6 +298,7 @@ static void set_defaults(struct object_store_config *c)
 {
 	c->put_max = c->put_max ? c->put_max : MIB(16);
 	/* Parts end where blocks end; a checksum of a part is made of its blocks'. */
+	c->dirty_max = c->dirty_max ? c->dirty_max : GIB(1);
 	c->part_bytes = max_u64(round_up(c->part_bytes ? c->part_bytes : MIB(8), BLOCK_BYTES), S3_PART_MIN);
 	c->first_bytes = c->first_bytes ? c->first_bytes : KIB(128);
 	c->readahead_max = c->readahead_max ? c->readahead_max : MIB(64);

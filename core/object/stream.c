@@ -13,7 +13,13 @@
  *
  * stream_run() and a commit exclude each other: `busy` and `committing` are set under the object's lock, and each looks
  * for the other first; a commit waits for the parts that are under way, which it needs anyway.
+ *
+ * Holding back: the ticker adds up what new files hold that was not sent. When that is half of dirty_max their slots no
+ * longer say that writes are free; each window of 8 MiB is claimed then, and beyond dirty_max the claim waits for parts
+ * on their way. So a writer may be ahead by dirty_max and what it writes within a tick.
  */
+#define HOLD_POLL_MS 20
+
 struct stream {
 	struct upload upload;
 	struct name *name; /* a reference */
@@ -22,12 +28,17 @@ struct stream {
 	bool busy, broken; /* broken: it failed once; the commit starts over */
 };
 
+/* Parts with holes are left to the commit: they are likely to be written yet. */
 static size_t full_parts(const struct object *o, size_t from)
 {
 	uint64_t size = stage_size(&o->stage);
 
-	while (from < S3_PARTS_MAX && plan_grid((unsigned)from + 1, o->store->config.part_bytes).end <= size)
-		from++;
+	for (; from < S3_PARTS_MAX; from++) {
+		struct plan_range at = plan_grid((unsigned)from + 1, o->store->config.part_bytes);
+
+		if (at.end > size || !stage_is_data(&o->stage, at.off, at.end))
+			break;
+	}
 	return from;
 }
 
@@ -40,6 +51,49 @@ static bool wanted_locked(const struct object *o)
 	    o->base_end || (o->stream && (o->stream->busy || o->stream->broken)))
 		return false;
 	return stage_size(&o->stage) > c->put_max && full_parts(o, next) > next;
+}
+
+uint64_t stream_owes(struct object *o)
+{
+	uint64_t size = 0, sent = 0;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->state == OBJECT_OPEN && o->writable && o->dirty && !o->forgotten && !o->failed && !o->base_end) {
+		size = stage_size(&o->stage);
+		if (o->stream && o->stream->next)
+			sent = plan_grid((unsigned)o->stream->next, o->store->config.part_bytes).end;
+	}
+	pthread_mutex_unlock(&o->lock);
+	return size > sent ? size - sent : 0;
+}
+
+/* Where nothing is on its way the data stays on the disk, and the writer goes on: that is never a deadlock. */
+static bool progresses(struct object *o)
+{
+	struct object_store *s = o->store;
+	unsigned uploading;
+
+	pthread_mutex_lock(&s->lock);
+	uploading = s->uploading;
+	pthread_mutex_unlock(&s->lock);
+	if (wanted_locked(o)) {
+		store_queue(o, JOB_STREAM);
+		return true;
+	}
+	return uploading || s->streaming;
+}
+
+void stream_hold_locked(struct object *o)
+{
+	struct object_store *s = o->store;
+
+	while (s->owed > s->config.dirty_max && progresses(o)) {
+		uint64_t until = object_now_ns() + HOLD_POLL_MS * 1000000u;
+		struct timespec ts = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
+
+		(void)pthread_cond_timedwait(&o->cond, &o->lock, &ts);
+	}
+	s->owed += CLAIM_WINDOW; /* until the next tick counts */
 }
 
 bool stream_wanted(struct object *o)
@@ -107,6 +161,7 @@ void stream_run(struct object *o)
 	if (!st->name)
 		st->name = name_ref(o->name);
 	st->busy = true;
+	o->store->streaming++;
 	pthread_mutex_unlock(&o->lock);
 	r = begin(o, st, &err);
 	pthread_mutex_lock(&o->lock);
@@ -127,6 +182,7 @@ void stream_run(struct object *o)
 			 err_text(&err));
 	}
 	st->busy = false;
+	o->store->streaming--;
 	pthread_cond_broadcast(&o->cond);
 	pthread_mutex_unlock(&o->lock);
 }

@@ -24,6 +24,14 @@ def test_large_file_is_multipart(s3):
     assert s3.uploads() == []
 
 
+def test_a_file_larger_than_what_may_be_dirty(gw):
+    gw.sh("dd if=/dev/urandom of=in bs=1M count=70 2>/dev/null; dd if=in of=$S3/big bs=1M 2>/dev/null; cp in $S3/copy",
+          options=["--dirty-max", "8MiB"])
+    data = (gw.scratch / "in").read_bytes()
+    assert gw.get("big") == data and gw.get("copy") == data
+    assert gw.uploads() == []
+
+
 def test_append_to_a_large_object_sends_the_tail_only(s3):
     data = os.urandom(1 << 20) * 40
     s3.put("big", data)

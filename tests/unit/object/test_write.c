@@ -326,6 +326,24 @@ Test(object_write, parts_travel_while_the_file_is_written)
 	cr_assert_eq(fake_uploads_open(), 0);
 }
 
+Test(object_write, parts_that_were_not_written_yet_are_not_sent_ahead)
+{
+	cleanup_free char *want = calloc(1, MIB(22)), *data = bench_bytes(MIB(6), 3);
+	struct err err = ERR_INIT;
+	struct prog p;
+
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_WRONLY), 0);
+	cr_assert_eq(object_truncate(p.o, MIB(22), &err), 0);
+	memcpy(want, data, MIB(6));
+	write_all(&p, data, MIB(6), 0);
+	for (int i = 0; i < 5000 && fake_count(S3_UPLOAD_PART) < 1; i++)
+		usleep(1000);
+	usleep(500000); /* some ticks */
+	cr_assert_eq(fake_count(S3_UPLOAD_PART), 1);
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert(fake_is("k", want, MIB(22)));
+}
+
 Test(object_write, a_file_that_shrinks_after_parts_were_sent_is_one_put)
 {
 	cleanup_free char *want = bench_bytes(MIB(11), 3);
@@ -812,4 +830,47 @@ Test(object_write_alone, memory_staging_is_bounded)
 	cr_assert_eq(prog_close(&p), 0);
 	cr_assert(fake_is("k", data, MIB(8)));
 	bench_close();
+}
+
+static void make_slow(void)
+{
+	bench_open(&(struct object_store_config){ .dirty_max = MIB(10), .parallel = 2 });
+}
+
+TestSuite(object_write_held, .init = make_slow, .fini = bench_close);
+
+/* A file larger than what may be dirty: its writer waits for parts on their way, and every byte arrives. */
+Test(object_write_held, a_writer_that_is_too_fast_waits)
+{
+	cleanup_free char *want = bench_bytes(MIB(60), 3);
+	struct prog p;
+
+	fake.delay_us = 20000;
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_WRONLY), 0);
+	write_all(&p, want, MIB(16), 0);
+	while (arena_slot(bench.arena, object_slot(p.o))->flags & WIRE_SLOT_NO_CLAIM)
+		usleep(1000); /* the ticker has seen it */
+	for (size_t off = MIB(16); off < MIB(60); off += MIB(1)) {
+		write_all(&p, want + off, MIB(1), off);
+		cr_assert_leq(off + MIB(1), fake_sent_bytes() + MIB(10 + 8 + 5));
+	}
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert(fake_is("k", want, MIB(60)));
+}
+
+/* Nothing can be sent, so nothing is waited for: the close tells. */
+Test(object_write_held, a_server_that_refuses_holds_nobody_back)
+{
+	cleanup_free char *want = bench_bytes(MIB(40), 3);
+	struct prog p;
+
+	fake.fail_op = S3_UPLOAD_PART;
+	fake.fail_times = -1;
+	fake.fail_status = -EIO;
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_WRONLY), 0);
+	write_all(&p, want, MIB(16), 0);
+	while (arena_slot(bench.arena, object_slot(p.o))->flags & WIRE_SLOT_NO_CLAIM)
+		usleep(1000);
+	write_all(&p, want + MIB(16), MIB(24), MIB(16));
+	cr_assert_eq(prog_close(&p), -EIO);
 }
