@@ -215,9 +215,9 @@ static int on_data(struct http_exchange *ex, const char *data, size_t len)
 static void log_attempt(const struct call_state *state)
 {
 	static const char *const ends[] = {
-		[HTTP_STOPPED] = "stopped", [HTTP_CANCELLED] = "cancelled",    [HTTP_DEADLINE] = "deadline",
-		[HTTP_STALLED] = "stalled", [HTTP_CONNECT] = "cannot connect", [HTTP_TLS] = "tls failed",
-		[HTTP_BROKEN] = "broken",
+		[HTTP_STOPPED] = "stopped",        [HTTP_CANCELLED] = "cancelled",    [HTTP_DEADLINE] = "deadline",
+		[HTTP_STALLED] = "stalled",        [HTTP_CONNECT] = "cannot connect", [HTTP_TLS] = "tls failed",
+		[HTTP_PROXY] = "refused by proxy", [HTTP_BROKEN] = "broken",
 	};
 	char name[S3_KEY_MAX + 128], status[48];
 

@@ -185,6 +185,36 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
 
 /* exchanges */
 
+/* The same for the server and for a proxy that is spoken to by TLS. Named authorities are instead of the system's. */
+static void set_tls(CURL *easy, const struct http_config *config)
+{
+	if (config->verify_tls_off) {
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+		curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, 0L);
+	}
+	if (!config->ca_file && !config->ca_path)
+		return;
+	curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
+	curl_easy_setopt(easy, CURLOPT_CAPATH, config->ca_path);
+	curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, config->ca_file);
+	curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, config->ca_path);
+}
+
+/* Where none is configured, libcurl goes by the environment (https_proxy, no_proxy); where one is, it alone counts. */
+static void set_proxy(CURL *easy, const struct http_config *config)
+{
+	if (!config->proxy)
+		return;
+	curl_easy_setopt(easy, CURLOPT_PROXY, config->proxy);
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	if (config->proxy_user)
+		curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, config->proxy_user);
+	if (config->proxy_password)
+		curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, config->proxy_password);
+}
+
 static void set_connection(CURL *easy, const struct http *http)
 {
 	const struct http_config *config = &http->config;
@@ -198,20 +228,8 @@ static void set_connection(CURL *easy, const struct http *http)
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (config->verify_tls_off) {
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
-	if (config->ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
-	if (config->ca_path)
-		curl_easy_setopt(easy, CURLOPT_CAPATH, config->ca_path);
-	if (config->proxy)
-		curl_easy_setopt(easy, CURLOPT_PROXY, config->proxy);
-	if (config->proxy_user)
-		curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, config->proxy_user);
-	if (config->proxy_password)
-		curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, config->proxy_password);
+	set_tls(easy, config);
+	set_proxy(easy, config);
 }
 
 static int set_headers(CURL *easy, struct http_exchange *ex)
@@ -336,6 +354,15 @@ static enum http_end end_of(CURLcode code)
 	}
 }
 
+/* A proxy that does not let us through to a TLS server says so by the status of CONNECT; its headers are not shown. */
+static bool refused_by_proxy(CURL *easy)
+{
+	long status = 0;
+
+	curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return status / 100 == 4;
+}
+
 static void collect_finished(struct http_thread *thread)
 {
 	int left;
@@ -349,7 +376,7 @@ static void collect_finished(struct http_thread *thread)
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&job);
 		struct http_exchange *ex = job->exchange;
 		if (ex->end == HTTP_COMPLETE)
-			ex->end = end_of(code);
+			ex->end = code != CURLE_OK && refused_by_proxy(msg->easy_handle) ? HTTP_PROXY : end_of(code);
 		if (ex->end != HTTP_COMPLETE && !ex->error[0])
 			snprintf(ex->error, sizeof(ex->error), "%s", curl_easy_strerror(code));
 		end_exchange(thread, job);

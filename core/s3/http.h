@@ -75,6 +75,7 @@ struct http_exchange {
 		HTTP_STALLED,
 		HTTP_CONNECT, /* name, connection, proxy, no TLS at the other end */
 		HTTP_TLS,     /* the certificate does not verify, or the option's files are bad: again would not help */
+		HTTP_PROXY,   /* the proxy refuses to connect: again would not help */
 		HTTP_BROKEN,  /* connection lost, or the answer cut or no HTTP */
 	} end;
 	int errnum;      /* negative errno; HTTP_STOPPED only */

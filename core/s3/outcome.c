@@ -471,8 +471,10 @@ static void unreachable(struct call_state *state)
 {
 	const struct s3_client *client = state->client;
 
-	call_fail(state, EIO, "cannot reach the store at '%s': %s: check the endpoint and the network",
-		  client->aws ? "amazonaws.com" : client->endpoint.host, state->ex.error);
+	call_fail(state, EIO, "cannot reach the store at '%s'%s%s: %s: check the endpoint%s and the network",
+		  client->aws ? "amazonaws.com" : client->endpoint.host, client->config.proxy ? " by proxy " : "",
+		  client->config.proxy ? client->config.proxy : "", state->ex.error,
+		  client->config.proxy ? ", the proxy" : "");
 	retry(state, ERRORS_TRANSIENT, EIO, RETRY_COST_TIMEOUT);
 }
 
@@ -515,6 +517,13 @@ void outcome_of(struct call_state *state)
 				      "the certificate of '%s' does not verify: %s: set the file of the "
 				      "authority that signed it (ca_file)",
 				      state->client->aws ? "amazonaws.com" : state->client->endpoint.host, ex->error));
+		return;
+	case HTTP_PROXY:
+		call_finish(state,
+			    call_fail(state, EACCES,
+				      "the proxy '%s' refuses: %s: check proxyUserName and proxyPassword, and "
+				      "what it lets through",
+				      state->client->config.proxy ? state->client->config.proxy : "", ex->error));
 		return;
 	case HTTP_CONNECT:
 		unreachable(state);

@@ -74,6 +74,7 @@ class Server:
     name = "?"
     region = "us-east-1"
     data_root = None  # where to put data instead of scratch_root()
+    verify = None  # boto3's: the file of the authority of its certificate
 
     def __init__(self):
         self.access_key = "AK" + secrets.token_hex(8).upper()
@@ -140,7 +141,7 @@ class Server:
         config = Config(signature_version="s3v4", s3={"addressing_style": "path"}, user_agent_extra=WITNESS, connect_timeout=5, read_timeout=60,
                         retries={"max_attempts": retries, "mode": "standard"} if retries else {"max_attempts": 0})
         return boto3.client("s3", endpoint_url=self.endpoint, aws_access_key_id=self.access_key,
-                            aws_secret_access_key=self.secret_key, region_name=self.region, config=config)
+                            aws_secret_access_key=self.secret_key, region_name=self.region, config=config, verify=self.verify)
 
     def make_bucket(self, hint="test"):
         name = f"{re.sub(r'[^a-z0-9-]', '-', hint.lower())[:40].strip('-')}-{next(self._buckets)}-{secrets.token_hex(2)}"
@@ -185,6 +186,10 @@ class Versitygw(Server):
 
     name = "versitygw"
 
+    def __init__(self, options=(), scheme="http"):
+        super().__init__()
+        self.options, self.scheme = options, scheme
+
     @property
     def log_file(self):
         return self.dir / "access.log"
@@ -193,9 +198,9 @@ class Versitygw(Server):
         gw = subprocess.run([HERE / "install.sh", "versitygw"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
         (self.dir / "data").mkdir(exist_ok=True)
         self.port = free_ports(1)[0]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"{self.scheme}://127.0.0.1:{self.port}"
         self.args = [gw, "--port", f"127.0.0.1:{self.port}", "--keep-alive", "--quiet", "--access-log", self.log_file,
-                     "posix", self.dir / "data"]
+                     *(str(o).replace("PORT", str(self.port)) for o in self.options), "posix", self.dir / "data"]
         self.start_again()
 
     def start_again(self):
