@@ -57,15 +57,15 @@ long cwd_get(char *buf, size_t size)
 	return n < 0 ? n : n - 1;
 }
 
-/* An empty folder that is removed while we are in it: nothing can be found from there. */
-static int park(void)
+int cwd_nowhere(void)
 {
 	static const char *const folders[] = { "/tmp", "/dev/shm", "/var/tmp" };
 	static const char hex[] = "0123456789abcdef";
 	unsigned char random[8];
 	char name[64];
+	int fd = -ENOENT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(folders) && fd < 0; i++) {
 		size_t n = strlen(folders[i]);
 		memcpy(name, folders[i], n);
 		memcpy(name + n, "/.s3shim-", 9);
@@ -79,13 +79,24 @@ static int park(void)
 		name[n] = '\0';
 		if (SYS(mkdirat, AT_FDCWD, name, 0700) < 0)
 			continue;
-		int rc = (int)SYS(chdir, name);
+		fd = (int)SYS(openat, AT_FDCWD, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		(void)SYS(unlinkat, AT_FDCWD, name, AT_REMOVEDIR);
-		if (rc < 0)
-			continue;
-		return 0;
 	}
-	return 0; /* nowhere to write: the kernel's folder stays what it was, only calls without hooks would see it */
+	return fd;
+}
+
+/* Nowhere to write: the kernel's folder stays what it was, only calls without hooks would see it. */
+static int park(void)
+{
+	int fd = cwd_nowhere();
+
+	if (fd == -EIO)
+		return fd;
+	if (fd >= 0) {
+		(void)SYS(fchdir, fd);
+		(void)SYS(close, fd);
+	}
+	return 0;
 }
 
 static struct place *place_to_change(void)

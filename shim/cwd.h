@@ -24,6 +24,10 @@ int cwd_enter(const char *path);
 /** cwd_leave() - the kernel's current directory counts again (a foreign chdir succeeded). */
 void cwd_leave(void);
 
+/** cwd_nowhere() - a descriptor, close-on-exec, of an empty folder that is removed: nothing can be found from there.
+ * Return: -EIO without randomness; -ENOENT where no folder can be made. */
+int cwd_nowhere(void);
+
 /** cwd_restore() - at load: state.h says that the process starts inside a mount point. */
 void cwd_restore(const char *path);
 

@@ -7,6 +7,7 @@
 #include "shim/exec_image.h"
 #include "shim/fd_open.h"
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/mem.h"
 #include "shim/names.h"
 #include "shim/present.h"
@@ -106,7 +107,8 @@ bool image_exists(const char *path)
 
 	switch (route(&path, &r)) {
 	case ROUTE_FOREIGN:
-		return SYS(faccessat, AT_FDCWD, path, F_OK) == 0;
+		return SYS(faccessat, AT_FDCWD, path, F_OK) == 0 ||
+		       foreign_lead(AT_FDCWD, path, 0, &r) == FOREIGN_MOUNT;
 	case ROUTE_MOUNT:
 		return names_stat(&r, 0, &attr) >= 0;
 	default:

@@ -191,7 +191,7 @@ int fd_open_at(int *dirfd, const char **path, int flags, mode_t mode, struct rou
 /* ---- foreign descriptors ---- */
 
 /* The absolute path, where it can be told without asking the kernel much; false: not worth it, or unknown. */
-static bool absolute(int dirfd, const char *path, char *ret)
+bool fd_absolute(int dirfd, const char *path, char *ret)
 {
 	char base[WIRE_PATH_MAX] = "/";
 	struct desc *d;
@@ -210,21 +210,45 @@ static bool absolute(int dirfd, const char *path, char *ret)
 	return route_normalise(base, path, ret, WIRE_PATH_MAX) >= 0;
 }
 
-static void remember_ancestor(int fd, int dirfd, const char *path)
+static void set_ancestor(int fd, const char *full, uint32_t mount)
 {
-	char full[WIRE_PATH_MAX];
 	struct desc *d;
 	struct stat st;
 
-	if (!absolute(dirfd, path, full) || !route_is_ancestor(full) || SYS(fstat, fd, &st) < 0)
+	if (SYS(fstat, fd, &st) < 0)
 		return;
 	d = desc_new(DESC_ANCESTOR, full);
 	if (!d)
 		return;
 	d->dev = st.st_dev;
 	d->ino = st.st_ino;
+	d->mount = mount;
 	(void)fdtab_set(fd, d);
 	desc_put(d);
+}
+
+static void remember_ancestor(int fd, int dirfd, const char *path)
+{
+	char full[WIRE_PATH_MAX];
+
+	if (fd_absolute(dirfd, path, full) && route_is_ancestor(full))
+		set_ancestor(fd, full, 0);
+}
+
+/* The kernel's part of it is an empty folder. */
+int fd_open_above(const char *path, int flags)
+{
+	int fd;
+
+	if (flags & (O_CREAT | O_TRUNC) || (flags & O_ACCMODE) != O_RDONLY)
+		return flags & O_CREAT && flags & O_EXCL ? -EEXIST : -EISDIR;
+	fd = cwd_nowhere();
+	if (fd < 0)
+		return fd;
+	if (!(flags & O_CLOEXEC))
+		(void)SYS(fcntl, fd, F_SETFD, 0);
+	set_ancestor(fd, path, FD_ABOVE);
+	return fd;
 }
 
 int fd_opened(int fd, int dirfd, const char *path, int flags)

@@ -27,6 +27,14 @@ int fd_open_at(int *dirfd, const char **path, int flags, mode_t mode, struct rou
 /** fd_opened() - a foreign open gave @fd: forget what the number was, remember an ancestor of a mount. Return: @fd. */
 int fd_opened(int fd, int dirfd, const char *path, int flags);
 
+#define FD_ABOVE UINT32_MAX /* desc.mount of such a folder */
+
+/** fd_open_above() - a folder above a mount point that the kernel lacks. Return: a descriptor; -errno. */
+int fd_open_above(const char *path, int flags);
+
+/** fd_absolute() - the absolute, normalised form of a foreign path (WIRE_PATH_MAX), where that can be told. */
+bool fd_absolute(int dirfd, const char *path, char *ret);
+
 /** fd_proc_name() - "/proc/self/fd/N" into @ret, 32 bytes. */
 void fd_proc_name(int fd, char *ret);
 

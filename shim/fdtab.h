@@ -32,6 +32,7 @@ struct desc {
 	uint64_t file, object, dev, ino;
 	uint32_t kind; /* enum wire_kind, DESC_ANCESTOR */
 	uint32_t mount, slot;
+	_Atomic uint32_t told;  /* an ancestor: getdents64() has listed the mount points */
 	_Atomic uint32_t flags; /* as open(2): access mode, O_APPEND */
 	struct lock offset;     /* threads that move the shared offset of an incomplete object */
 	const void

@@ -1,21 +1,29 @@
 /* Permissions, and what file system is underneath. */
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/names.h"
 #include "shim/shim.h"
 
 #include <string.h>
 
-/* 0; -errno; NAMES_LEFT: ask libc with the arguments, which may have changed. */
-static int access_at(int *dirfd, const char **path, int mode, int flags, struct route *r)
+/* The answer about a route; NAMES_LEFT: it left every mount. */
+static int access_route(int mode, int flags, struct route *r)
 {
 	struct wire_access_req req = { .mode = (uint32_t)mode };
 	struct wire_access_rep rep;
+
+	req.flags = (flags & AT_EACCESS ? WIRE_EFFECTIVE : 0) | (flags & AT_SYMLINK_NOFOLLOW ? WIRE_NOFOLLOW : 0);
+	return names_call(r, WIRE_ACCESS, &req, &req.mount, &rep, NULL);
+}
+
+/* 0; -errno; NAMES_LEFT: ask libc with the arguments, which may have changed. */
+static int access_at(int *dirfd, const char **path, int mode, int flags, struct route *r)
+{
 	int rc = route_at(dirfd, path, r);
 
 	if (rc != ROUTE_MOUNT)
 		return rc == ROUTE_FOREIGN ? NAMES_LEFT : rc;
-	req.flags = (flags & AT_EACCESS ? WIRE_EFFECTIVE : 0) | (flags & AT_SYMLINK_NOFOLLOW ? WIRE_NOFOLLOW : 0);
-	rc = names_call(r, WIRE_ACCESS, &req, &req.mount, &rep, NULL);
+	rc = access_route(mode, flags, r);
 	if (rc == NAMES_LEFT) {
 		*dirfd = AT_FDCWD;
 		*path = r->path;
@@ -23,12 +31,27 @@ static int access_at(int *dirfd, const char **path, int mode, int flags, struct 
 	return rc;
 }
 
+/* What libc said of a foreign path, if it was right. */
+static int access_again(int done, int dirfd, const char *path, int mode, int flags, struct route *r)
+{
+	switch (foreign_again(done, dirfd, path, flags, r)) {
+	case FOREIGN_MOUNT:
+		return (int)ret_errno(access_route(mode, flags, r));
+	case FOREIGN_ABOVE:
+		return mode & W_OK ? (int)ret_errno(-EROFS) : 0;
+	default:
+		return done;
+	}
+}
+
 EXPORT int faccessat(int dirfd, const char *path, int mode, int flags)
 {
 	struct route r;
 	int rc = access_at(&dirfd, &path, mode, flags, &r);
 
-	return rc == NAMES_LEFT ? REAL(faccessat)(dirfd, path, mode, flags) : (int)ret_errno(rc);
+	if (rc != NAMES_LEFT)
+		return (int)ret_errno(rc);
+	return access_again(REAL(faccessat)(dirfd, path, mode, flags), dirfd, path, mode, flags, &r);
 }
 
 EXPORT int access(const char *path, int mode)
@@ -37,7 +60,9 @@ EXPORT int access(const char *path, int mode)
 	int dirfd = AT_FDCWD;
 	int rc = access_at(&dirfd, &path, mode, 0, &r);
 
-	return rc == NAMES_LEFT ? REAL(access)(path, mode) : (int)ret_errno(rc);
+	if (rc != NAMES_LEFT)
+		return (int)ret_errno(rc);
+	return access_again(REAL(access)(path, mode), AT_FDCWD, path, mode, 0, &r);
 }
 
 EXPORT int eaccess(const char *path, int mode)
@@ -112,10 +137,9 @@ static int fill_statvfs(struct statvfs *st, const struct wire_statfs_rep *a)
 		struct route r; \
 		int rc = route(&path, &r); \
 \
+		PASS_ON(rc, REAL(name)(path, st), AT_FDCWD, path, 0, &r); \
 		if (rc == ROUTE_MOUNT) \
 			rc = ask_statfs(&r, &rep); \
-		else if (rc == ROUTE_FOREIGN) \
-			return REAL(name)(path, st); \
 		if (rc == NAMES_LEFT) \
 			return REAL(name)(r.path, st); \
 		return rc ? (int)ret_errno(rc) : fill((void *)st, &rep); \
@@ -169,8 +193,7 @@ EXPORT long pathconf(const char *path, int name)
 	struct route r;
 	int rc = route(&path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(pathconf)(path, name);
+	PASS_ON(rc, REAL(pathconf)(path, name), AT_FDCWD, path, 0, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = names_stat(&r, 0, &a);
 	if (rc == NAMES_LEFT)

@@ -1,6 +1,8 @@
 /* The current directory: entering, leaving, and saying where one is. */
 #include "shim/cwd.h"
+#include "shim/fd_open.h"
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/names.h"
 #include "shim/shim.h"
 
@@ -25,10 +27,23 @@ static int enter(struct route *r)
 static int leave(const char *path)
 {
 	int rc = REAL(chdir)(path);
+	struct stat st;
+	struct route r;
 
-	if (!rc)
-		cwd_leave();
-	return rc;
+	switch (foreign_again(rc, AT_FDCWD, path, 0, &r)) {
+	case FOREIGN_MOUNT:
+		return (int)ret_errno(enter(&r));
+	case FOREIGN_ABOVE:
+		return (int)ret_errno(cwd_enter(r.path));
+	default:
+		break;
+	}
+	if (rc)
+		return rc;
+	if (route_active() && SYS(newfstatat, AT_FDCWD, ".", &st, 0) == 0 && foreign_is_mount(&st, &r))
+		return (int)ret_errno(enter(&r));
+	cwd_leave();
+	return 0;
 }
 
 EXPORT int chdir(const char *path)
@@ -49,6 +64,11 @@ EXPORT int fchdir(int fd)
 	struct route r = { .hops = 0 };
 	int rc;
 
+	if (d && d->kind == DESC_ANCESTOR && d->mount == FD_ABOVE && fdtab_verify(fd, d)) {
+		rc = cwd_enter(d->path);
+		desc_put(d);
+		return (int)ret_errno(rc);
+	}
 	if (!d || d->kind == DESC_ANCESTOR || !fdtab_verify(fd, d)) {
 		desc_put(d);
 		rc = REAL(fchdir)(fd);

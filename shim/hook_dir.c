@@ -2,9 +2,13 @@
  * Directory streams of our own for routed folders. A stream is a slot in one reserved region, so that whether a DIR *
  * is ours is two comparisons. The position is the kernel offset of the folder's private file, shared by dup and fork as
  * on a disk; a stream reads ahead a batch, and the offset is where the batch ends, as glibc does it with getdents.
+ *
+ * A foreign folder in which a mount point lies that the kernel does not know is such a stream too: what the kernel
+ * lists, then the names that it lacks.
  */
 #include "shim/fd_open.h"
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/link.h"
 #include "shim/lock.h"
 #include "shim/route.h"
@@ -78,7 +82,52 @@ static void stream_free(struct stream *s)
 	lock_drop(&streams.lock, mask);
 }
 
-/* A batch of records from @pos into @buf. Return: bytes, 0 at the end; -errno. */
+/* Append a record. Return: the bytes used then; @used where it does not fit. */
+static size_t put_record(char *buf, size_t used, size_t room, const char *name, uint64_t ino, uint64_t next,
+			 uint8_t type)
+{
+	struct wire_dirent *e = (void *)(buf + used);
+	size_t n = strlen(name), size = (size_t)round_up(offsetof(struct wire_dirent, name) + n + 1, 8);
+
+	if (size > room - used)
+		return used;
+	e->ino = ino;
+	e->next = next;
+	e->size = (uint16_t)size;
+	e->type = type;
+	e->name_len = (uint16_t)n;
+	memcpy(e->name, name, n + 1);
+	return used + size;
+}
+
+/* The same of an ancestor. */
+static long fetch_ancestor(int fd, const char *path, uint64_t pos, char *buf, size_t room, bool *ret_end)
+{
+	char raw[BATCH_BYTES / 4] __attribute__((aligned(8))), name[256];
+	long n = SYS(getdents64, fd, raw, sizeof(raw));
+	size_t used = 0;
+	uint32_t at = 0;
+
+	/* The folder is not in the kernel's tree: cwd_nowhere(). */
+	if (n == -ENOENT) {
+		used = put_record(buf, used, room, ".", 1, pos, DT_DIR);
+		used = put_record(buf, used, room, "..", 1, pos, DT_DIR);
+		n = 0;
+	}
+	if (n < 0)
+		return n;
+	for (long i = 0; i < n;) {
+		const struct dirent64 *e = (const void *)(raw + i);
+		used = put_record(buf, used, room, e->d_name, e->d_ino, (uint64_t)e->d_off, e->d_type);
+		i += e->d_reclen;
+	}
+	*ret_end = n == 0;
+	while (!n && route_child(path, &at, name))
+		used = put_record(buf, used, room, name, 1, pos, DT_DIR);
+	return (long)used;
+}
+
+/* A batch of records from @pos, where the kernel's offset is, into @buf. Return: bytes, 0 at the end; -errno. */
 static long fetch(int fd, uint64_t pos, void *buf, size_t room, bool *ret_end)
 {
 	struct wire_readdir_req req = { .pos = pos, .max_bytes = (uint32_t)min_u64(room, WIRE_REPLY_MAX / 2) };
@@ -89,6 +138,11 @@ static long fetch(int fd, uint64_t pos, void *buf, size_t room, bool *ret_end)
 
 	if (!d)
 		return -EBADF;
+	if (d->kind == DESC_ANCESTOR) {
+		long n = fetch_ancestor(fd, d->path, pos, buf, room, ret_end);
+		desc_put(d);
+		return n;
+	}
 	req.file = d->file;
 	rc = d->kind == WIRE_KIND_DIR ? link_call(WIRE_READDIR, &req, &rep, &x) : -ENOTDIR;
 	desc_put(d);
@@ -155,31 +209,80 @@ static DIR *open_stream(int fd)
 	return (DIR *)(void *)s;
 }
 
-EXPORT DIR *opendir(const char *path)
+/* Is @fd an ancestor with mount points to show? */
+static bool shows_mounts(int fd)
 {
-	struct route r;
-	DIR *dir;
-	int rc = route(&path, &r);
+	struct desc *d = likely(!fdtab_routed(fd)) ? NULL : fdtab_get(fd);
+	char name[256];
+	uint32_t at = 0;
+	bool ret = d && d->kind == DESC_ANCESTOR && fdtab_verify(fd, d) && route_child(d->path, &at, name);
 
-	if (rc == ROUTE_FOREIGN) {
-		dir = REAL(opendir)(path);
-		if (dir && route_active())
-			(void)fd_opened(REAL(dirfd)(dir), AT_FDCWD, path, O_DIRECTORY);
-		return dir;
-	}
-	if (rc == ROUTE_MOUNT)
-		rc = fd_open(&r, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK, 0);
-	if (rc < 0) {
-		errno = -rc;
+	desc_put(d);
+	return ret;
+}
+
+#define OPENDIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK)
+
+static DIR *stream_on(int fd)
+{
+	DIR *dir;
+
+	if (fd < 0) {
+		errno = -fd;
 		return NULL;
 	}
 	/* A link may have led out of the mount: then it is libc's after all. */
-	if (!fdtab_routed(rc))
-		return REAL(fdopendir)(rc);
-	dir = open_stream(rc);
+	if (!fdtab_routed(fd))
+		return REAL(fdopendir)(fd);
+	dir = open_stream(fd);
 	if (!dir)
-		(void)fdtab_close(rc);
+		(void)fdtab_close(fd);
 	return dir;
+}
+
+static DIR *open_foreign(const char *path)
+{
+	DIR *dir = REAL(opendir)(path);
+	struct route r;
+	struct stat st;
+	int fd;
+
+	if (!route_active())
+		return dir;
+	if (!dir)
+		switch (foreign_again(-1, AT_FDCWD, path, 0, &r)) {
+		case FOREIGN_MOUNT:
+			return stream_on(fd_open(&r, OPENDIR_FLAGS, 0));
+		case FOREIGN_ABOVE:
+			return stream_on(fd_open_above(r.path, OPENDIR_FLAGS));
+		default:
+			return NULL;
+		}
+	if (SYS(fstat, REAL(dirfd)(dir), &st) == 0 && foreign_is_mount(&st, &r)) {
+		(void)REAL(closedir)(dir);
+		return stream_on(fd_open(&r, OPENDIR_FLAGS, 0));
+	}
+	fd = fd_opened(REAL(dirfd)(dir), AT_FDCWD, path, O_DIRECTORY);
+	if (likely(!shows_mounts(fd)))
+		return dir;
+	(void)REAL(closedir)(dir);
+	fd = REAL(open)(path, OPENDIR_FLAGS);
+	if (fd < 0)
+		return NULL;
+	dir = shows_mounts(fd_opened(fd, AT_FDCWD, path, O_DIRECTORY)) ? open_stream(fd) : NULL;
+	return dir ? dir : REAL(fdopendir)(fd);
+}
+
+EXPORT DIR *opendir(const char *path)
+{
+	struct route r;
+	int rc = route(&path, &r);
+
+	if (rc == ROUTE_FOREIGN)
+		return open_foreign(path);
+	if (rc == ROUTE_MOUNT)
+		rc = fd_open(&r, OPENDIR_FLAGS, 0);
+	return stream_on(rc);
 }
 
 EXPORT DIR *fdopendir(int fd)
@@ -189,7 +292,9 @@ EXPORT DIR *fdopendir(int fd)
 	bool folder = routed && d->kind == WIRE_KIND_DIR;
 
 	desc_put(d);
-	if (!routed)
+	if (!routed && shows_mounts(fd))
+		folder = true;
+	else if (!routed)
 		return REAL(fdopendir)(fd);
 	if (!folder) {
 		errno = ENOTDIR;
@@ -346,14 +451,45 @@ static long dents(int fd, void *buf, size_t room)
 	return (long)out;
 }
 
+/* The kernel's list; at its end, once, what it lacks. */
+static long dents_ancestor(int fd, struct desc *d, char *buf, size_t room)
+{
+	bool begins = SYS(lseek, fd, 0, SEEK_CUR) == 0;
+	long n = SYS(getdents64, fd, buf, room);
+	size_t used = 0;
+	uint32_t at = 0;
+	char name[256];
+
+	if (n == -ENOENT)
+		n = 0;
+	if (begins)
+		atomic_store(&d->told, 0);
+	if (n || atomic_exchange(&d->told, 1))
+		return n;
+	while (route_child(d->path, &at, name)) {
+		struct dirent64 *e = (void *)(buf + used);
+		size_t size = (size_t)round_up(offsetof(struct dirent64, d_name) + strlen(name) + 1, 8);
+		if (size > room - used)
+			break;
+		e->d_ino = 1;
+		e->d_off = INT64_MAX;
+		e->d_reclen = (unsigned short)size;
+		e->d_type = DT_DIR;
+		memcpy(e->d_name, name, strlen(name) + 1);
+		used += size;
+	}
+	return (long)used;
+}
+
 EXPORT ssize_t getdents64(int fd, void *buf, size_t room)
 {
-	struct desc *d = fdtab_get(fd);
-	bool folder = d && d->kind == WIRE_KIND_DIR && fdtab_verify(fd, d);
+	struct desc *d = likely(!fdtab_routed(fd)) ? NULL : fdtab_get(fd);
+	bool known = d && (d->kind == WIRE_KIND_DIR || d->kind == DESC_ANCESTOR) && fdtab_verify(fd, d);
+	long n = known ? d->kind == WIRE_KIND_DIR ? dents(fd, buf, room) : dents_ancestor(fd, d, buf, room) : 0;
 
 	desc_put(d);
-	if (folder)
-		return ret_errno(dents(fd, buf, room));
+	if (known)
+		return ret_errno(n);
 	return HAVE(getdents64) ? REAL(getdents64)(fd, buf, room) : ret_errno(SYS(getdents64, fd, buf, room));
 }
 
@@ -399,11 +535,11 @@ static int collect(DIR *dir, struct dirent ***list, size_t *count, filter_fn *fi
 	return -errno;
 }
 
-static int scan(struct route *r, struct dirent ***ret, filter_fn *filter, compare_fn *compare)
+static int scan(const char *path, struct dirent ***ret, filter_fn *filter, compare_fn *compare)
 {
 	struct dirent **list = NULL;
 	size_t count = 0;
-	DIR *dir = opendir(r->path);
+	DIR *dir = opendir(path);
 	int rc;
 
 	if (!dir)
@@ -422,14 +558,20 @@ static int scan(struct route *r, struct dirent ***ret, filter_fn *filter, compar
 	return (int)count;
 }
 
+/* Does the foreign @path lie above a mount point? Then its absolute form is in @ret. */
+static bool ancestor(int dirfd, const char *path, char *ret)
+{
+	return route_active() && path && fd_absolute(dirfd, path, ret) && route_is_ancestor(ret);
+}
+
 #define SCAN(name, type, params, at, real) \
 	EXPORT int name params \
 	{ \
 		struct route r; \
 		int at_ = at, rc = route_at(&at_, &path, &r); \
 \
-		if (rc == ROUTE_MOUNT) \
-			return scan(&r, (void *)list, (filter_fn *)(void (*)(void))filter, \
+		if (rc == ROUTE_MOUNT || (!rc && ancestor(at_, path, r.path))) \
+			return scan(r.path, (void *)list, (filter_fn *)(void (*)(void))filter, \
 				    (compare_fn *)(void (*)(void))compare); \
 		return rc < 0 ? (int)ret_errno(rc) : REAL(name) real; \
 	}

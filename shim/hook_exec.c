@@ -8,6 +8,7 @@
 #include "shim/env.h"
 #include "shim/exec_image.h"
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/link.h"
 #include "shim/shim.h"
 #include "shim/state.h"
@@ -48,6 +49,8 @@ static int exec_script(const struct script *s, const char *name, char *const *ar
 	return rc;
 }
 
+static int exec_routed(struct route *r, const char *name, char *const *argv, char *const *envp, int scripts);
+
 static int exec_foreign(const char *path, char *const *argv, char *const *envp, int scripts)
 {
 	char *const *env;
@@ -60,6 +63,8 @@ static int exec_foreign(const char *path, char *const *argv, char *const *envp, 
 	env = state_environ(envp);
 	rc = real_execve(path, argv, env);
 	state_environ_free(env, envp);
+	if ((rc == -ENOENT || rc == -ENOTDIR) && foreign_lead(AT_FDCWD, path, 0, &r) == FOREIGN_MOUNT)
+		return exec_routed(&r, path, argv, envp, scripts);
 	/* The kernel does not find an interpreter that is on a mount. */
 	if (rc == -ENOENT && image_script(path, &s) == IMAGE_SCRIPT) {
 		const char *interpreter = s.interpreter;

@@ -4,6 +4,7 @@
  */
 #include "shim/meta.h"
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/names.h"
 #include "shim/shim.h"
 #include "shim/vfork.h"
@@ -122,11 +123,20 @@ static int set_at(int *dirfd, const char **path, int flags, const struct change 
 	return rc;
 }
 
+/* What libc said of a foreign path, if it was right. */
+static int set_again(int done, int dirfd, const char *path, int flags, const struct change *c, struct route *r)
+{
+	if (likely(foreign_again(done, dirfd, path, flags, r) != FOREIGN_MOUNT))
+		return done;
+	return (int)ret_errno(set_path(r, flags & AT_SYMLINK_NOFOLLOW, c));
+}
+
 #define SET_AT(dirfd, flags, change, real) \
 	do { \
 		struct route r_; \
 		int rc_ = set_at(&(dirfd), &path, (flags), &(change), &r_); \
-		return rc_ == META_FOREIGN ? (real) : (int)ret_errno(rc_); \
+		return rc_ == META_FOREIGN ? set_again(real, dirfd, path, (flags), &(change), &r_) \
+					   : (int)ret_errno(rc_); \
 	} while (0)
 
 #define SET_FD(change, real) \
@@ -329,8 +339,15 @@ static long xattr_fd(int fd, long answer)
 	EXPORT type name params \
 	{ \
 		struct route r; \
-		long rc = xattr_path(&path, flags, answer, &r); \
-		return rc == META_FOREIGN ? REAL(name) real : (type)ret_errno(rc); \
+		long rc = xattr_path(&path, flags, answer, &r), done; \
+		if (rc != META_FOREIGN) \
+			return (type)ret_errno(rc); \
+		done = REAL(name) real; \
+		if (likely(foreign_again(done, AT_FDCWD, path, (flags) ? AT_SYMLINK_NOFOLLOW : 0, &r) != \
+			   FOREIGN_MOUNT)) \
+			return (type)done; \
+		path = r.path; \
+		return (type)ret_errno(xattr_path(&path, flags, answer, &r)); \
 	}
 #define XATTR_FD(type, name, params, answer, real) \
 	EXPORT type name params \

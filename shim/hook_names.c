@@ -1,6 +1,7 @@
 /* Names: making, moving, removing, reading links, and the one true path. */
 #include "shim/cwd.h"
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/meta.h"
 #include "shim/names.h"
 #include "shim/shim.h"
@@ -27,8 +28,7 @@ EXPORT int mkdirat(int dirfd, const char *path, mode_t mode)
 	struct route r;
 	int rc = route_at(&dirfd, &path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(mkdirat)(dirfd, path, mode);
+	PASS_ON(rc, REAL(mkdirat)(dirfd, path, mode), dirfd, path, AT_SYMLINK_NOFOLLOW, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = call_mkdir(&r, mode);
 	return FINISH(rc, REAL(mkdirat)(AT_FDCWD, r.path, mode));
@@ -39,8 +39,7 @@ EXPORT int mkdir(const char *path, mode_t mode)
 	struct route r;
 	int rc = route(&path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(mkdir)(path, mode);
+	PASS_ON(rc, REAL(mkdir)(path, mode), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = call_mkdir(&r, mode);
 	return FINISH(rc, REAL(mkdir)(r.path, mode));
@@ -60,8 +59,7 @@ EXPORT int unlinkat(int dirfd, const char *path, int flags)
 	struct route r;
 	int rc = route_at(&dirfd, &path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(unlinkat)(dirfd, path, flags);
+	PASS_ON(rc, REAL(unlinkat)(dirfd, path, flags), dirfd, path, AT_SYMLINK_NOFOLLOW, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = call_unlink(&r, flags);
 	return FINISH(rc, REAL(unlinkat)(AT_FDCWD, r.path, flags));
@@ -72,8 +70,7 @@ EXPORT int unlink(const char *path)
 	struct route r;
 	int rc = route(&path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(unlink)(path);
+	PASS_ON(rc, REAL(unlink)(path), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = call_unlink(&r, 0);
 	return FINISH(rc, REAL(unlink)(r.path));
@@ -84,8 +81,7 @@ EXPORT int rmdir(const char *path)
 	struct route r;
 	int rc = route(&path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(rmdir)(path);
+	PASS_ON(rc, REAL(rmdir)(path), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = call_unlink(&r, AT_REMOVEDIR);
 	return FINISH(rc, REAL(rmdir)(r.path));
@@ -96,8 +92,7 @@ EXPORT int remove(const char *path)
 	struct route r;
 	int rc = route(&path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(remove)(path);
+	PASS_ON(rc, REAL(remove)(path), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &r);
 	if (rc == ROUTE_MOUNT) {
 		rc = call_unlink(&r, 0);
 		if (rc == -EISDIR || rc == -EPERM)
@@ -109,60 +104,106 @@ EXPORT int remove(const char *path)
 /* Two names: both inside mounts, or on two file systems. FOREIGN says that both are libc's. */
 #define PAIR_FOREIGN 1
 
+struct pair {
+	struct route a, b;
+	int rc_a, rc_b;
+};
+
+static int pair_call(struct pair *p, enum wire_type type, uint32_t flags)
+{
+	int rc;
+
+	if (p->rc_a != ROUTE_MOUNT || p->rc_b != ROUTE_MOUNT)
+		return -EXDEV;
+	rc = names_call_pair(&p->a, &p->b, type, flags);
+	return rc > 0 ? -EXDEV : rc;
+}
+
 static int pair(int *fromfd, const char **from, int *tofd, const char **to, enum wire_type type, uint32_t flags)
 {
-	struct route a, b;
-	int rc_a = route_at(fromfd, from, &a), rc_b = route_at(tofd, to, &b), rc;
+	struct pair p;
 
-	if (rc_a == ROUTE_FOREIGN && rc_b == ROUTE_FOREIGN && *from != a.path && *to != b.path)
+	p.rc_a = route_at(fromfd, from, &p.a);
+	p.rc_b = route_at(tofd, to, &p.b);
+	if (p.rc_a == ROUTE_FOREIGN && p.rc_b == ROUTE_FOREIGN && *from != p.a.path && *to != p.b.path)
 		return PAIR_FOREIGN;
-	if (rc_a < 0 || rc_b < 0)
-		return rc_a < 0 ? rc_a : rc_b;
-	if (rc_a == ROUTE_MOUNT && rc_b == ROUTE_MOUNT) {
-		rc = names_call_pair(&a, &b, type, flags);
-		return rc > 0 ? -EXDEV : rc;
-	}
-	if (rc_a == ROUTE_MOUNT || rc_b == ROUTE_MOUNT)
-		return -EXDEV;
+	if (p.rc_a < 0 || p.rc_b < 0)
+		return p.rc_a < 0 ? p.rc_a : p.rc_b;
+	if (p.rc_a == ROUTE_MOUNT && p.rc_b == ROUTE_FOREIGN)
+		p.rc_b = foreign_lead(*tofd, *to, AT_SYMLINK_NOFOLLOW, &p.b) == FOREIGN_MOUNT;
+	else if (p.rc_b == ROUTE_MOUNT && p.rc_a == ROUTE_FOREIGN)
+		p.rc_a = foreign_lead(*fromfd, *from, AT_SYMLINK_NOFOLLOW, &p.a) == FOREIGN_MOUNT;
+	if (p.rc_a == ROUTE_MOUNT || p.rc_b == ROUTE_MOUNT)
+		return pair_call(&p, type, flags);
 	/* Both foreign, one of them by `..` out of a mount: the rewritten path lives in a buffer of ours. */
 	if (type == WIRE_RENAME)
 		return (int)SYS(renameat2, *fromfd, *from, *tofd, *to, flags);
 	return (int)SYS(linkat, *fromfd, *from, *tofd, *to, flags);
 }
 
+/* What libc said of two foreign names; both may lead into mounts by links. */
+static int pair_again(int done, int fromfd, const char *from, int tofd, const char *to, enum wire_type type,
+		      uint32_t flags)
+{
+	struct pair p;
+	int saved = errno;
+
+	if (likely(done >= 0) || (errno != ENOENT && errno != ENOTDIR) || !route_active())
+		return done;
+	p.rc_a = foreign_lead(fromfd, from, AT_SYMLINK_NOFOLLOW, &p.a) == FOREIGN_MOUNT;
+	p.rc_b = foreign_lead(tofd, to, AT_SYMLINK_NOFOLLOW, &p.b) == FOREIGN_MOUNT;
+	errno = saved;
+	return p.rc_a || p.rc_b ? (int)ret_errno(pair_call(&p, type, flags)) : done;
+}
+
 EXPORT int renameat2(int fromfd, const char *from, int tofd, const char *to, unsigned flags)
 {
 	int rc = pair(&fromfd, &from, &tofd, &to, WIRE_RENAME, flags);
 
-	return rc == PAIR_FOREIGN ? REAL(renameat2)(fromfd, from, tofd, to, flags) : (int)ret_errno(rc);
+	if (rc != PAIR_FOREIGN)
+		return (int)ret_errno(rc);
+	rc = REAL(renameat2)(fromfd, from, tofd, to, flags);
+	return pair_again(rc, fromfd, from, tofd, to, WIRE_RENAME, flags);
 }
 
 EXPORT int renameat(int fromfd, const char *from, int tofd, const char *to)
 {
 	int rc = pair(&fromfd, &from, &tofd, &to, WIRE_RENAME, 0);
 
-	return rc == PAIR_FOREIGN ? REAL(renameat)(fromfd, from, tofd, to) : (int)ret_errno(rc);
+	if (rc != PAIR_FOREIGN)
+		return (int)ret_errno(rc);
+	rc = REAL(renameat)(fromfd, from, tofd, to);
+	return pair_again(rc, fromfd, from, tofd, to, WIRE_RENAME, 0);
 }
 
 EXPORT int rename(const char *from, const char *to)
 {
 	int fromfd = AT_FDCWD, tofd = AT_FDCWD, rc = pair(&fromfd, &from, &tofd, &to, WIRE_RENAME, 0);
 
-	return rc == PAIR_FOREIGN ? REAL(rename)(from, to) : (int)ret_errno(rc);
+	if (rc != PAIR_FOREIGN)
+		return (int)ret_errno(rc);
+	rc = REAL(rename)(from, to);
+	return pair_again(rc, AT_FDCWD, from, AT_FDCWD, to, WIRE_RENAME, 0);
 }
 
 EXPORT int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
 {
 	int rc = pair(&fromfd, &from, &tofd, &to, WIRE_LINK_NAME, (uint32_t)flags);
 
-	return rc == PAIR_FOREIGN ? REAL(linkat)(fromfd, from, tofd, to, flags) : (int)ret_errno(rc);
+	if (rc != PAIR_FOREIGN)
+		return (int)ret_errno(rc);
+	rc = REAL(linkat)(fromfd, from, tofd, to, flags);
+	return pair_again(rc, fromfd, from, tofd, to, WIRE_LINK_NAME, (uint32_t)flags);
 }
 
 EXPORT int link(const char *from, const char *to)
 {
 	int fromfd = AT_FDCWD, tofd = AT_FDCWD, rc = pair(&fromfd, &from, &tofd, &to, WIRE_LINK_NAME, 0);
 
-	return rc == PAIR_FOREIGN ? REAL(link)(from, to) : (int)ret_errno(rc);
+	if (rc != PAIR_FOREIGN)
+		return (int)ret_errno(rc);
+	rc = REAL(link)(from, to);
+	return pair_again(rc, AT_FDCWD, from, AT_FDCWD, to, WIRE_LINK_NAME, 0);
 }
 
 static int call_symlink(const char *target, struct route *r)
@@ -181,8 +222,7 @@ EXPORT int symlinkat(const char *target, int dirfd, const char *path)
 	struct route r;
 	int rc = route_at(&dirfd, &path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(symlinkat)(target, dirfd, path);
+	PASS_ON(rc, REAL(symlinkat)(target, dirfd, path), dirfd, path, AT_SYMLINK_NOFOLLOW, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = call_symlink(target, &r);
 	return FINISH(rc, REAL(symlinkat)(target, AT_FDCWD, r.path));
@@ -193,8 +233,7 @@ EXPORT int symlink(const char *target, const char *path)
 	struct route r;
 	int rc = route(&path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(symlink)(target, path);
+	PASS_ON(rc, REAL(symlink)(target, path), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = call_symlink(target, &r);
 	return FINISH(rc, REAL(symlink)(target, r.path));
@@ -237,8 +276,7 @@ EXPORT ssize_t readlinkat(int dirfd, const char *path, char *buf, size_t size)
 
 	if (!n) {
 		rc = route_at(&dirfd, &path, &r);
-		if (rc == ROUTE_FOREIGN)
-			return REAL(readlinkat)(dirfd, path, buf, size);
+		PASS_ON(rc, REAL(readlinkat)(dirfd, path, buf, size), dirfd, path, AT_SYMLINK_NOFOLLOW, &r);
 		n = rc < 0 ? rc : call_readlink(&r, target, &left);
 		if (left)
 			return REAL(readlinkat)(AT_FDCWD, r.path, buf, size);
@@ -280,9 +318,10 @@ EXPORT int mknodat(int dirfd, const char *path, mode_t mode, dev_t dev)
 	struct route r;
 	int rc = route_at(&dirfd, &path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return HAVE(mknodat) ? REAL(mknodat)(dirfd, path, mode, dev)
-				     : (int)ret_errno(SYS(mknodat, dirfd, path, mode, (unsigned)dev));
+	PASS_ON(rc,
+		(HAVE(mknodat) ? REAL(mknodat)(dirfd, path, mode, dev)
+			       : (int)ret_errno(SYS(mknodat, dirfd, path, mode, (unsigned)dev))),
+		dirfd, path, AT_SYMLINK_NOFOLLOW, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = call_mknod(&r, mode, dev);
 	return FINISH(rc, (int)ret_errno(SYS(mknodat, AT_FDCWD, r.path, mode, (unsigned)dev)));
@@ -330,8 +369,7 @@ EXPORT int truncate(const char *path, off_t size)
 	struct route r;
 	int rc = route(&path, &r);
 
-	if (rc == ROUTE_FOREIGN)
-		return REAL(truncate)(path, size);
+	PASS_ON(rc, REAL(truncate)(path, size), AT_FDCWD, path, 0, &r);
 	if (rc == ROUTE_MOUNT)
 		rc = call_truncate(&r, size);
 	return FINISH(rc, REAL(truncate)(r.path, size));
@@ -413,8 +451,12 @@ EXPORT char *realpath(const char *path, char *out)
 		rc = 0;
 	} else {
 		rc = route(&path, &r);
-		if (rc == ROUTE_FOREIGN)
-			return REAL(realpath)(path, out);
+		if (rc == ROUTE_FOREIGN) {
+			char *done = REAL(realpath)(path, out);
+			if (done || foreign_again(-1, AT_FDCWD, path, 0, &r) != FOREIGN_MOUNT)
+				return done;
+			rc = ROUTE_MOUNT;
+		}
 		if (rc == ROUTE_MOUNT)
 			rc = true_path(&r, found);
 		if (rc == NAMES_LEFT)

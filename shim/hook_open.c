@@ -1,6 +1,7 @@
 /* Paths to descriptors. A foreign path costs route_at()'s first question; the libc call is made with the caller's own
  * arguments, which only a relative path out of a mount's folder changes. */
 #include "shim/fd_open.h"
+#include "shim/foreign.h"
 #include "shim/shim.h"
 
 #include <linux/openat2.h>
@@ -21,13 +22,34 @@ static inline bool has_mode(int flags)
 		va_end(ap_); \
 	}
 
+/* libc failed: FD_FOREIGN, and errno, if it was right. */
+static int open_again(int dirfd, const char *path, int flags, mode_t mode, struct route *keep)
+{
+	bool itself = flags & O_NOFOLLOW || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+
+	switch (foreign_again(-1, dirfd, path, itself ? AT_SYMLINK_NOFOLLOW : 0, keep)) {
+	case FOREIGN_MOUNT:
+		return fd_open(keep, flags, mode);
+	case FOREIGN_ABOVE:
+		return fd_open_above(keep->path, flags);
+	default:
+		return FD_FOREIGN;
+	}
+}
+
 /* @real: how libc is asked, with dirfd, path, flags and mode as they are then. */
 #define OPEN(real) \
 	do { \
 		struct route keep; \
 		int rc_ = fd_open_at(&dirfd, &path, flags, mode, &keep); \
-		if (rc_ == FD_FOREIGN) \
-			return fd_opened(real, dirfd, path, flags); \
+		if (rc_ == FD_FOREIGN) { \
+			rc_ = real; \
+			if (likely(rc_ >= 0)) \
+				return fd_opened(rc_, dirfd, path, flags); \
+			rc_ = open_again(dirfd, path, flags, mode, &keep); \
+			if (rc_ == FD_FOREIGN) \
+				return -1; \
+		} \
 		return (int)ret_errno(rc_); \
 	} while (0)
 

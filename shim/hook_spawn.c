@@ -7,6 +7,7 @@
 #include "shim/env.h"
 #include "shim/exec_image.h"
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/names.h"
 #include "shim/shim.h"
 #include "shim/spawn_actions.h"
@@ -87,6 +88,8 @@ static int spawn_path(struct spawn *s, const char *path, char *const *argv, int 
 	if (rc == ROUTE_MOUNT)
 		return spawn_routed(s, &r, name, argv, scripts);
 	rc = spawn_foreign(s, path, argv);
+	if ((rc == -ENOENT || rc == -ENOTDIR) && foreign_lead(AT_FDCWD, path, 0, &r) == FOREIGN_MOUNT)
+		return spawn_routed(s, &r, name, argv, scripts);
 	/* The kernel does not find an interpreter that is on a mount. */
 	if (rc == -ENOENT && image_script(path, &script) == IMAGE_SCRIPT) {
 		const char *interpreter = script.interpreter;

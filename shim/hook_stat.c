@@ -3,7 +3,9 @@
  * and with statx() find them equal. On x86_64 and aarch64 struct stat64 is struct stat, and both are the kernel's;
  * where libc lacks a symbol (stat before glibc 2.33, the old ABI in musl) the kernel is asked by itself.
  */
+#include "shim/fd_open.h"
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/names.h"
 #include "shim/shim.h"
 
@@ -74,6 +76,28 @@ static int fill_statx(struct statx *st, const struct wire_attr *a)
 /* Outcomes of look(): 0 and a record; -errno; or libc is to be asked with the arguments, which may have changed. */
 #define LOOK_FOREIGN 1
 
+/* A folder above a mount point that the kernel lacks: each has an inode number of its own. */
+static int above(const char *path, struct wire_attr *ret)
+{
+	uint64_t ino = 0xcbf29ce484222325;
+
+	while (*path)
+		ino = (ino ^ (unsigned char)*path++) * 0x100000001b3;
+	*ret = (struct wire_attr){ .mode = S_IFDIR | 0555, .nlink = 2, .ino = ino | 1, .blksize = 4096 };
+	return 0;
+}
+
+static int look_above(int fd, struct wire_attr *ret)
+{
+	struct desc *d = fdtab_get(fd);
+	int rc = LOOK_FOREIGN;
+
+	if (d && d->kind == DESC_ANCESTOR && d->mount == FD_ABOVE && fdtab_verify(fd, d))
+		rc = above(d->path, ret);
+	desc_put(d);
+	return rc;
+}
+
 static int look_fd(int fd, struct wire_attr *ret)
 {
 	struct wire_fstat_req req;
@@ -82,7 +106,7 @@ static int look_fd(int fd, struct wire_attr *ret)
 	int rc;
 
 	if (!d)
-		return LOOK_FOREIGN;
+		return likely(!fdtab_routed(fd)) ? LOOK_FOREIGN : look_above(fd, ret);
 	req.file = d->file;
 	rc = link_call(WIRE_FSTAT, &req, &rep, NULL);
 	if (!rc)
@@ -113,6 +137,25 @@ static int look(int *dirfd, const char **path, int flags, struct route *r, struc
 	return rc;
 }
 
+/* libc's answer on a foreign path is @done, with its record in @st: a failure, or the folder under a mount point, may be
+ * ours after all. Return: as look(). */
+static int look_again(int done, int dirfd, const char *path, int flags, const struct stat *st, struct route *r,
+		      struct wire_attr *ret)
+{
+	uint32_t nofollow = flags & AT_SYMLINK_NOFOLLOW ? WIRE_NOFOLLOW : 0;
+	enum foreign lead = FOREIGN_FAILED;
+
+	if (likely(done >= 0) && (!S_ISDIR(st->st_mode) || !route_active()))
+		return LOOK_FOREIGN;
+	if (done >= 0)
+		lead = foreign_is_mount(st, r) ? FOREIGN_MOUNT : FOREIGN_FAILED;
+	else
+		lead = foreign_again(done, dirfd, path, flags, r);
+	if (lead == FOREIGN_ABOVE)
+		return above(r->path, ret);
+	return lead == FOREIGN_MOUNT ? names_stat(r, nofollow, ret) : LOOK_FOREIGN;
+}
+
 /*
  * The twelve by path: where the record is not ours, libc's function of the same name is asked (another preload may be
  * behind it), or the kernel where libc has none. The old ABI's version number says which struct stat; 64-bit systems
@@ -123,13 +166,17 @@ static int look(int *dirfd, const char **path, int flags, struct route *r, struc
 	{ \
 		struct wire_attr a; \
 		struct route r; \
-		int at = dirfd_, how = flags_, rc = look(&at, &path, how, &r, &a); \
+		int at = dirfd_, how = flags_, rc = look(&at, &path, how, &r, &a), again; \
 \
 		if (!rc) \
 			return fill_stat((void *)st, &a); \
 		if (rc < 0) \
 			return (int)ret_errno(rc); \
-		return HAVE(name) ? REAL(name) real : (int)ret_errno(SYS(newfstatat, at, path, st, how)); \
+		rc = HAVE(name) ? REAL(name) real : (int)ret_errno(SYS(newfstatat, at, path, st, how)); \
+		again = look_again(rc, at, path, how, (const void *)st, &r, &a); \
+		if (likely(again > 0)) \
+			return rc; \
+		return again ? (int)ret_errno(again) : fill_stat((void *)st, &a); \
 	}
 BY_PATH(stat, (const char *path, struct stat *st), AT_FDCWD, 0, (path, st))
 BY_PATH(stat64, (const char *path, struct stat64 *st), AT_FDCWD, 0, (path, st))
@@ -167,11 +214,21 @@ EXPORT int statx(int dirfd, const char *path, int flags, unsigned mask, struct s
 {
 	struct wire_attr a;
 	struct route r;
-	int rc = look(&dirfd, &path, flags, &r, &a);
+	int rc = look(&dirfd, &path, flags, &r, &a), done;
+	struct stat seen;
 
-	if (rc == LOOK_FOREIGN)
-		return HAVE(statx) ? REAL(statx)(dirfd, path, flags, mask, st)
+	if (rc == LOOK_FOREIGN) {
+		done = HAVE(statx) ? REAL(statx)(dirfd, path, flags, mask, st)
 				   : (int)ret_errno(SYS(statx, dirfd, path, flags, mask, st));
+		if (done >= 0) {
+			seen.st_mode = st->stx_mode;
+			seen.st_ino = st->stx_ino;
+			seen.st_dev = makedev(st->stx_dev_major, st->stx_dev_minor);
+		}
+		rc = look_again(done, dirfd, path, flags, &seen, &r, &a);
+		if (rc > 0)
+			return done;
+	}
 	return rc ? (int)ret_errno(rc) : fill_statx(st, &a);
 }
 

@@ -1,6 +1,7 @@
 /* Streams: opened here, because libc opens inside; what happens on them is libc's (stream.h). */
 #include "shim/fd_open.h"
 #include "shim/fdtab.h"
+#include "shim/foreign.h"
 #include "shim/shim.h"
 #include "shim/stream.h"
 
@@ -30,8 +31,12 @@ static inline FILE *open_stream(const char *path, const char *mode, __typeof__(&
 
 	if (route_active() && stream_mode(mode, &m))
 		fd = fd_open_at(&dirfd, &path, m.flags, 0666, &keep);
-	if (fd == FD_FOREIGN)
-		return real(path, mode);
+	if (fd == FD_FOREIGN) {
+		f = real(path, mode);
+		if (likely(f != NULL) || foreign_again(-1, AT_FDCWD, path, 0, &keep) != FOREIGN_MOUNT)
+			return f;
+		fd = fd_open(&keep, m.flags, 0666);
+	}
 	if (fd < 0)
 		return fail(fd);
 	f = stream_new(fd, mode);

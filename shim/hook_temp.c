@@ -1,6 +1,7 @@
 /* Names that libc makes up: mkstemp and its kin open inside libc, so they are done here for templates inside a mount.
  */
 #include "shim/fd_open.h"
+#include "shim/foreign.h"
 #include "shim/names.h"
 #include "shim/shim.h"
 
@@ -58,6 +59,8 @@ static int make(char *template, int suffix, int flags)
 			continue;
 		}
 		rc = route(&path, &r);
+		if (rc == ROUTE_FOREIGN)
+			rc = foreign_lead(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &r) == FOREIGN_MOUNT ? 1 : -ENOENT;
 		if (rc == ROUTE_MOUNT)
 			rc = fd_open(&r, (flags & ~O_ACCMODE) | O_RDWR | O_CREAT | O_EXCL, 0600);
 	}
@@ -73,10 +76,27 @@ static bool is_routed(const char *template)
 	return route(&template, &r) == ROUTE_MOUNT;
 }
 
+/* libc failed on a foreign template: is its folder behind a link into a mount? Then it is as it was given again. */
+static bool leads_in(char *template, int suffix)
+{
+	size_t n = strlen(template);
+	struct route r;
+
+	if (suffix < 0 || n < 6 + (size_t)suffix ||
+	    foreign_again(-1, AT_FDCWD, template, AT_SYMLINK_NOFOLLOW, &r) != FOREIGN_MOUNT)
+		return false;
+	memcpy(template + n - 6 - (size_t)suffix, "XXXXXX", 6);
+	return true;
+}
+
 #define TEMPORARY(name, params, real, suffix, flags) \
 	EXPORT int name params \
 	{ \
-		return is_routed(template) ? (int)ret_errno(make(template, suffix, flags)) : REAL(name) real; \
+		int rc; \
+		if (is_routed(template)) \
+			return (int)ret_errno(make(template, suffix, flags)); \
+		rc = REAL(name) real; \
+		return rc < 0 && leads_in(template, suffix) ? (int)ret_errno(make(template, suffix, flags)) : rc; \
 	}
 TEMPORARY(mkstemp, (char *template), (template), 0, 0)
 TEMPORARY(mkstemp64, (char *template), (template), 0, 0)
@@ -89,8 +109,10 @@ TEMPORARY(mkostemps64, (char *template, int suffix, int flags), (template, suffi
 
 EXPORT char *mkdtemp(char *template)
 {
-	if (!is_routed(template))
-		return REAL(mkdtemp)(template);
+	char *done = is_routed(template) ? NULL : REAL(mkdtemp)(template);
+
+	if (done || (!is_routed(template) && !leads_in(template, 0)))
+		return done;
 	return ret_errno(make(template, 0, FOLDER)) < 0 ? NULL : template;
 }
 

@@ -166,6 +166,50 @@ bool route_is_ancestor(const char *path)
 	return false;
 }
 
+/* What follows @dir, of @len bytes, in a mount point below it; NULL: that is not below it. */
+static const char *below(const struct mount *m, const char *dir, size_t len)
+{
+	if (len == 1)
+		return m->path + 1;
+	return m->len > len && m->path[len] == '/' && memcmp(m->path, dir, len) == 0 ? m->path + len + 1 : NULL;
+}
+
+/* Another mount point before this one leads through the same name. */
+static bool told_before(uint32_t i, const char *dir, size_t len, const char *name, size_t n)
+{
+	for (uint32_t k = 0; k < i; k++) {
+		const char *other = below(&routes.mount[k], dir, len);
+		if (other && strncmp(other, name, n) == 0 && (!other[n] || other[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+bool route_child(const char *dir, uint32_t *at, char *ret)
+{
+	size_t len = strlen(dir), n;
+	struct stat st;
+
+	while (route_active() && *at < routes.count) {
+		uint32_t i = (*at)++;
+		const char *name = below(&routes.mount[i], dir, len);
+		char path[WIRE_PATH_MAX];
+		if (!name)
+			continue;
+		n = strcspn(name, "/");
+		if (n > 255 || told_before(i, dir, len, name, n))
+			continue;
+		memcpy(path, routes.mount[i].path, (size_t)(name - routes.mount[i].path) + n);
+		path[(size_t)(name - routes.mount[i].path) + n] = '\0';
+		if (SYS(newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		memcpy(ret, name, n);
+		ret[n] = '\0';
+		return true;
+	}
+	return false;
+}
+
 /* Is one of the path's components the last component of a mount point? */
 static bool mentions_mount(const char *p)
 {

@@ -71,6 +71,13 @@ const char *route_mount_path(uint32_t mount);
 /** route_is_ancestor() - is @path (absolute, normalised) a proper ancestor of a mount point? */
 bool route_is_ancestor(const char *path);
 
+/**
+ * route_child() - names directly below @dir (absolute, normalised) that lead to mount points and that the kernel's
+ * folder lacks: one a call, each once
+ * @at: 0 at first. @ret: 256 bytes. Return: false when there are no more.
+ */
+bool route_child(const char *dir, uint32_t *at, char *ret);
+
 /** route_normalise() - @base (absolute) and @path joined, `.`, `//` and `..` removed by text. Return: length or
  * -ENAMETOOLONG */
 long route_normalise(const char *base, const char *path, char *ret, size_t size);

@@ -17,7 +17,7 @@ while IFS= read -r command; do
 done <<'COMMANDS'
 /bin/true
 /bin/false
-ls /
+ls /usr
 echo one | cat | wc -c
 (exit 3); echo $?
 ls /nonexistent
