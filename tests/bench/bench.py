@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Figures, as JSON on stdout: tests/run.sh bench [--mib N] [--rounds N]
+"""Figures, as JSON on stdout: tests/run.sh bench [--mib N] [--rounds N] [--only SECTION]
 
   pass_through  open+close and stat of a foreign path, exec of `true`: with the preload / without, paired runs, medians
   transfer      N MiB (1024) read and written with dd through s3run, against the same by parallel curl, boto3 and, where
                 it is there, `aws s3 cp`, on one versitygw in the same run; seconds (median of the rounds), and the ratio
                 of the fastest peer's time to ours (above 1: we are faster)
   requests      what each of our transfers cost
+  latency       programs on many small files when a round trip takes 40 ms more (latency.py), raw HTTP beside them
 
 Never fails because of a time.
 """
@@ -24,7 +25,9 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests"))
 sys.path.insert(0, str(TOP / "tests/support"))
+sys.path.insert(0, str(TOP / "tests/bench"))
 import servers  # noqa: E402
+from latency import Latency  # noqa: E402
 from boto3.s3.transfer import TransferConfig  # noqa: E402
 
 BUILD = Path(os.environ.get("S3SHIM_BUILD", TOP / "build/ci")).resolve()
@@ -176,14 +179,21 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--mib", type=int, default=1024)
     p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--only", choices=["pass_through", "transfer", "latency"], help="one section alone")
+    p.add_argument("--row", help="of latency: only rows whose name contains this")
     args = p.parse_args()
     scratch = Path(tempfile.mkdtemp(prefix="s3shim-bench-", dir="/var/tmp"))
     (scratch / "cache").mkdir(mode=0o700)
     try:
-        result = {"pass_through": passing(scratch)}
-        note(json.dumps(result))
+        result = {}
+        if args.only in (None, "pass_through"):
+            result["pass_through"] = passing(scratch)
+            note(json.dumps(result))
         with servers.Versitygw() as server:
-            result["transfer"] = Transfers(server, scratch, args.mib).run(args.rounds)
+            if args.only in (None, "transfer"):
+                result["transfer"] = Transfers(server, scratch, args.mib).run(args.rounds)
+            if args.only in (None, "latency"):
+                result["latency"] = Latency(server, scratch, BUILD).run(args.rounds, args.row, note)
         print(json.dumps(result, indent=2))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -138,9 +138,13 @@ class Server:
                 "AWS_REGION": self.region, "S3SHIM_ENDPOINT": self.endpoint}
 
     def client(self, retries=3):
+        return self.client_at(self.endpoint, retries)
+
+    def client_at(self, endpoint, retries=3):
+        """boto3 by another way to this server."""
         config = Config(signature_version="s3v4", s3={"addressing_style": "path"}, user_agent_extra=WITNESS, connect_timeout=5, read_timeout=60,
                         retries={"max_attempts": retries, "mode": "standard"} if retries else {"max_attempts": 0})
-        return boto3.client("s3", endpoint_url=self.endpoint, aws_access_key_id=self.access_key,
+        return boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=self.access_key,
                             aws_secret_access_key=self.secret_key, region_name=self.region, config=config, verify=self.verify)
 
     def make_bucket(self, hint="test"):
