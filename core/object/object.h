@@ -84,6 +84,12 @@ int object_open(struct object_store *store, const struct object_name *name, enum
 		const struct s3_info *base, const struct object_events *events, void *arg, struct object **ret,
 		struct err *err);
 
+/**
+ * object_preload() - the whole content, that the caller has fetched already
+ * Ignored unless the object is clean, its base has this ETag and nothing of it is here or on its way.
+ */
+void object_preload(struct object *o, const char *etag, const void *data, size_t len);
+
 /** object_find() - the open object of that name with a reference, or NULL. Never asks the network. */
 struct object *object_find(struct object_store *store, const struct object_name *name);
 struct object *object_ref(struct object *o);

@@ -5,123 +5,85 @@
 #include <string.h>
 
 /*
- * Questions to the server, whose answers go into names.c.
- *
- * HEADs that stats of a listing need run ahead of the program: when it asks for the second name in the listing's order,
- * the next HEADS_AHEAD are asked for in one go.
+ * Questions to the server, whose answers go into names.c. A HEAD goes out together with those that a scan asks for next,
+ * or has gone out already (ahead.h).
  */
-#define HEADS_AHEAD 128
 
-struct ahead {
-	struct s3key key; /* .key with a slash for a marker */
-	char id[NAMES_ID_MAX];
-	bool dir;
-	struct s3_call call;
-};
-
-static void learn_meta_locked(struct s3volume *v, struct ahead *a, uint64_t asked)
+static void learn_marker_locked(struct s3volume *v, struct node *node, const struct s3_call *c)
 {
-	struct node *node = names_get(&v->names, a->id);
-
-	if (!node || node->open || node->attr_dirty || node->changed > asked)
-		return;
-	if (!a->dir) {
-		if (a->call.status == 0)
-			names_set_file(&v->names, node, &a->call.info, true);
-		return;
-	}
 	/* a folder without a marker has default attributes: known as well */
-	if (a->call.status != 0 && a->call.status != -ENOENT)
+	if (c->status != 0 && c->status != -ENOENT)
 		return;
 	names_set_dir(&v->names, node);
-	node->marker = a->call.status == 0;
+	node->marker = c->status == 0;
 	node->meta_known = true;
 	if (node->marker) {
-		attr_from_meta(&a->call.info.meta, &node->attr);
-		node->mtime_ns = a->call.info.mtime_ns;
-		(void)names_set_meta(node, &a->call.info.meta, a->call.info.content_type);
+		attr_from_meta(&c->info.meta, &node->attr);
+		node->mtime_ns = c->info.mtime_ns;
+		(void)names_set_meta(node, &c->info.meta, c->info.content_type);
 	}
 }
 
-static int ahead_init(struct ahead *a, const struct s3key *k, bool dir)
+void ask_learn_locked(struct s3volume *v, const struct ahead_item *item)
 {
-	a->key = *k;
-	a->dir = dir;
-	names_id(k, a->id);
-	if (dir)
-		s3path_dir_prefix(k, a->key.key);
-	s3_call_init(&a->call, S3_HEAD_OBJECT, a->key.bucket, a->key.key);
-	return 0;
+	const struct s3_call *c = &item->call;
+	struct node *node = names_get(&v->names, item->tag + 1);
+
+	if (!node || node->open || node->attr_dirty || node->changed > item->asked)
+		return;
+	if (item->kind == AHEAD_MARKER)
+		learn_marker_locked(v, node, c);
+	else if ((item->done && c->status == 0) || (!item->done && item->headers))
+		names_set_file(&v->names, node, &c->info, true);
 }
 
-/* The names that follow @k in its folder's listing and lack metadata. Return: how many were added. */
-static size_t gather_ahead_locked(struct s3volume *v, const struct s3key *k, struct ahead **all)
+/* The answer to a HEAD of @k, asked for ahead or now. The lock is let go meanwhile. */
+static struct ahead_item *fetch_meta_locked(struct s3volume *v, const struct s3key *k, bool dir)
 {
-	struct node *parent = lookup_parent_locked(v, k);
-	int64_t now = clock_now_ms();
-	size_t n = 0;
-	struct s3key folder;
+	enum ahead_kind kind = dir ? AHEAD_MARKER : AHEAD_META;
+	struct ahead_item *item, *list = NULL, *more = NULL;
+	char id[NAMES_ID_MAX];
 
-	if (!lookup_listing_believed(parent, now) || parent->scan_run < 2)
-		return 0;
-	s3path_parent(&v->root, k, &folder);
-	for (size_t i = parent->scan_next; i < parent->listing->count && n < HEADS_AHEAD - 1; i++) {
-		const struct listing_entry *e = &parent->listing->entries[i];
-		struct s3key child;
-		struct node *node;
-		char id[NAMES_ID_MAX];
-
-		if (s3path_child(&folder, e->name, &child))
-			continue;
-		names_id(&child, id);
-		node = names_find(&v->names, id);
-		if (node && (node->open || (node->meta_known && names_valid(node, now)) || node->kind == NODE_ABSENT))
-			continue;
-		all[n] = malloc(sizeof(**all));
-		if (!all[n])
-			break;
-		ahead_init(all[n++], &child, e->dir);
+	names_id(k, id);
+	if (!dir) {
+		item = ahead_peek_locked(v, id);
+		if (item && (!item->done || item->call.status == 0))
+			return item;
+		if (item) {
+			pthread_mutex_unlock(&v->names.lock);
+			ahead_put(v, item);
+			pthread_mutex_lock(&v->names.lock);
+		}
 	}
-	return n;
+	if (!ahead_has_locked(v, kind, id))
+		(void)ahead_add_locked(v, kind, k, 0, &list);
+	ahead_stats_locked(v, k, &more);
+	pthread_mutex_unlock(&v->names.lock);
+	ahead_start(v, list);
+	ahead_start(v, more);
+	pthread_mutex_lock(&v->names.lock);
+	return ahead_take_locked(v, kind, id);
 }
 
-/* HEAD of @k, with those that come next. Return: the status of the HEAD of @k itself. */
 int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *err)
 {
-	struct ahead **all = calloc(HEADS_AHEAD, sizeof(struct ahead *));
-	uint64_t asked;
-	size_t n = 0;
-	int rc;
+	struct ahead_item *item;
+	int rc = -EIO;
 
-	if (all)
-		all[0] = malloc(sizeof(**all));
-	if (!all || !all[0]) {
-		free(all);
-		return -ENOMEM;
+	pthread_mutex_lock(&v->names.lock);
+	item = fetch_meta_locked(v, k, dir);
+	if (item) {
+		ask_learn_locked(v, item);
+		rc = item->done ? item->call.status : 0;
+		if (rc && err)
+			*err = item->call.err;
 	}
-	ahead_init(all[0], k, dir);
-	pthread_mutex_lock(&v->names.lock);
-	n = 1 + gather_ahead_locked(v, k, all + 1);
-	asked = v->names.changes;
 	pthread_mutex_unlock(&v->names.lock);
-	for (size_t i = 0; i < n; i++)
-		s3_start(v->client, &all[i]->call);
-	for (size_t i = 0; i < n; i++)
-		s3_wait(v->client, &all[i]->call);
-	pthread_mutex_lock(&v->names.lock);
-	for (size_t i = 0; i < n; i++)
-		learn_meta_locked(v, all[i], asked);
-	pthread_mutex_unlock(&v->names.lock);
-	rc = all[0]->call.status;
-	if (rc && err)
-		*err = all[0]->call.err;
-	for (size_t i = 0; i < n; i++)
-		free(all[i]);
-	free(all);
+	ahead_put(v, item);
 	return rc;
 }
 
-/* step 3 */
+/* file, folder or nothing: nothing is known */
 
 struct ask {
 	struct s3_call head, list;

@@ -158,7 +158,7 @@ static int check_new(struct walk *w)
 	}
 	rc = lookup_create(w->v, &w->key, &f, &w->call->err);
 	if (rc == -ENOENT)
-		return walk_missing(w);
+		return walk_no_folder(w);
 	return rc ? rc : f.kind == NODE_ABSENT ? 0 : -EEXIST;
 }
 

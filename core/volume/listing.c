@@ -31,6 +31,7 @@ struct listing *listing_unref(struct listing *l)
 		for (size_t i = 0; i < l->count; i++)
 			free(l->entries[i].name);
 		free(l->entries);
+		free(l->by_ino);
 		free(l);
 	}
 	return NULL;
@@ -122,6 +123,7 @@ void listing_finish(struct listing *l)
 		l->entries[kept++] = l->entries[i];
 	}
 	l->count = kept;
+	l->whole = true;
 }
 
 const struct listing_entry *listing_find(const struct listing *l, const char *name)
@@ -142,30 +144,33 @@ const struct listing_entry *listing_find(const struct listing *l, const char *na
 	return NULL;
 }
 
-int listing_fetch(struct s3_client *client, const char *bucket, const char *prefix, const char *token,
-		  struct listing *l, char **ret_token, struct err *err)
+void listing_ask(struct s3_call *c, const char *prefix, const char *token)
 {
-	struct s3_call *c = malloc(sizeof(*c));
-	int rc;
-
-	if (!c)
-		return -ENOMEM;
-	s3_call_init(c, S3_LIST_OBJECTS_V2, bucket, NULL);
 	c->prefix = prefix;
 	c->delimiter = "/";
 	c->token = token;
 	c->max_keys = S3_LIST_MAX;
-	rc = s3_run(client, c);
-	if (rc == 0)
-		rc = listing_add_page(l, prefix, &c->page);
-	else if (err)
-		*err = c->err;
-	if (rc == 0) {
-		*ret_token = c->page.truncated && c->page.next_token ? strdup(c->page.next_token) : NULL;
-		if (c->page.truncated && c->page.next_token && !*ret_token)
-			rc = -ENOMEM;
+}
+
+int listing_answer(struct s3_call *c, struct listing *l, char **ret_token, struct err *err)
+{
+	char *token = NULL;
+	int rc = c->status;
+
+	if (rc) {
+		if (err)
+			*err = c->err;
+		return rc;
 	}
-	s3_page_deinit(&c->page);
-	free(c);
+	if (c->page.truncated && c->page.next_token) {
+		token = strdup(c->page.next_token);
+		if (!token)
+			return -ENOMEM;
+	}
+	rc = listing_add_page(l, c->prefix, &c->page);
+	if (rc)
+		free(token);
+	else
+		*ret_token = token;
 	return rc;
 }

@@ -14,7 +14,6 @@
  * most).
  */
 #define SCAN_MAX_MS 600000
-#define SCAN_GAP    64
 
 enum need { KNOWN, NEED_META, NEED_ALL };
 
@@ -56,33 +55,30 @@ static void open_facts(struct object *o, struct facts *f)
 	object_unref(o);
 }
 
-/* The place of @name in the listing of @parent; moves the scan along. */
-static const struct listing_entry *in_listing_locked(struct s3volume *v, struct node *parent, const char *name,
-						     int64_t now)
-{
-	const struct listing_entry *e;
-	size_t at;
-
-	if (!parent || !parent->listing || now >= parent->listing_until_ms)
-		return NULL;
-	e = listing_find(parent->listing, name);
-	if (!e)
-		return NULL;
-	at = (size_t)(e - parent->listing->entries);
-	if (at >= parent->scan_next && at - parent->scan_next <= SCAN_GAP)
-		parent->scan_run++;
-	else if (at + 1 != parent->scan_next)
-		parent->scan_run = 1;
-	if (at >= parent->scan_next || parent->scan_run == 1)
-		parent->scan_next = at + 1;
-	if (parent->scan_run > 1 && now - parent->listing->started_ms < SCAN_MAX_MS)
-		parent->listing_until_ms = now + v->names.ttl_ms;
-	return e;
-}
-
 bool lookup_listing_believed(const struct node *parent, int64_t now)
 {
 	return parent && parent->listing && now < parent->listing_until_ms;
+}
+
+/* The place of @k in the listing of its folder; moves the scan along. */
+static const struct listing_entry *in_listing_locked(struct s3volume *v, const struct s3key *k, struct node *parent,
+						     int64_t now)
+{
+	const struct listing_entry *e;
+	struct listing *l;
+	struct s3key folder;
+
+	if (!lookup_listing_believed(parent, now))
+		return NULL;
+	l = parent->listing;
+	e = listing_find(l, s3path_name(k));
+	if (!e)
+		return NULL;
+	s3path_parent(&v->root, k, &folder);
+	(void)scan_move(&v->names, &folder, l, SCAN_LOOKS, (size_t)(e - l->entries));
+	if (l->scans[SCAN_LOOKS].run > 1 && now - l->started_ms < SCAN_MAX_MS)
+		parent->listing_until_ms = now + v->names.ttl_ms;
+	return e;
 }
 
 static void entry_to_node(struct s3volume *v, const struct listing_entry *e, struct node *node)
@@ -134,7 +130,7 @@ static enum need consult_locked(struct s3volume *v, const struct s3key *k, enum 
 	node = names_find(&v->names, id);
 	if (k->place == S3PLACE_KEY) {
 		parent = lookup_parent_locked(v, k);
-		e = in_listing_locked(v, parent, s3path_name(k), now);
+		e = in_listing_locked(v, k, parent, now);
 	}
 	if (node && names_valid(node, now)) {
 		names_facts(node, ret);
@@ -142,6 +138,8 @@ static enum need consult_locked(struct s3volume *v, const struct s3key *k, enum 
 		return satisfied(v, node, look);
 	}
 	if (lookup_listing_believed(parent, now) && (!node || node->asked_ms < parent->listing->started_ms)) {
+		if (!e && !parent->listing->whole)
+			return NEED_ALL;
 		if (!e) {
 			*ret = (struct facts){ .kind = NODE_ABSENT };
 			return KNOWN;
@@ -247,20 +245,29 @@ int lookup(struct s3volume *v, const struct s3key *k, enum look look, struct fac
 static int list_folder(struct s3volume *v, const struct s3key *folder, struct first_page *ret, struct err *err)
 {
 	struct first_page page = { .listing = listing_new() };
+	struct s3_call *c = malloc(sizeof(*c));
 	char prefix[S3_KEY_MAX + 2], id[NAMES_ID_MAX];
 	struct node *node;
 	bool kept;
 	int rc;
 
-	if (!page.listing)
+	if (!page.listing || !c) {
+		listing_unref(page.listing);
+		free(c);
 		return -ENOMEM;
+	}
 	s3path_dir_prefix(folder, prefix);
 	names_id(folder, id);
 	pthread_mutex_lock(&v->names.lock);
 	node = names_find(&v->names, id);
 	page.changes = node ? node->changes : 0;
 	pthread_mutex_unlock(&v->names.lock);
-	rc = listing_fetch(v->client, folder->bucket, prefix, NULL, page.listing, &page.token, err);
+	s3_call_init(c, S3_LIST_OBJECTS_V2, folder->bucket, NULL);
+	listing_ask(c, prefix, NULL);
+	(void)s3_run(v->client, c);
+	rc = listing_answer(c, page.listing, &page.token, err);
+	s3_page_deinit(&c->page);
+	free(c);
 	pthread_mutex_lock(&v->names.lock);
 	node = names_find(&v->names, id);
 	kept = is_top(v, folder) || (node && node->kind == NODE_DIR && (node->sticky || node->whole));

@@ -337,8 +337,6 @@ void names_attach(struct names *n, struct node *node, struct listing *l, uint64_
 	listing_unref(node->listing);
 	node->listing = l;
 	node->listing_until_ms = clock_now_ms() + n->ttl_ms;
-	node->scan_next = 0;
-	node->scan_run = 0;
 }
 
 void names_facts(const struct node *node, struct facts *ret)

@@ -2,7 +2,8 @@
  * names.h - what is known of names: attributes for a while, what is not there, inode numbers, folders of this session.
  *
  *   node        of one name: absent, file or folder; believed until `until_ms`, longer while it is open or ours
- *   listing     of a folder, hung on its node: whole, so what it does not name is not there (while it is believed)
+ *   listing     of a folder, hung on its node; when it is whole, what it does not name is not there (while it is
+ *               believed)
  *   whole       a folder that this session made: what has no node is not there
  *   local       names that the server does not show: new files not yet uploaded, folders kept though emptied
  *
@@ -60,8 +61,6 @@ struct node {
 	uint64_t changed; /* names.changes when this session changed it last */
 	uint64_t
 	    changes; /* names.changes when this session changed this folder last: a listing begun before is not hung up */
-	size_t scan_next;  /* index in the listing that a program that stats in order comes to next */
-	unsigned scan_run; /* how many it has stat'ed so */
 
 	bool attr_dirty; /* deferred.c: attributes wait to be written */
 	int64_t attr_due_ms;
@@ -115,7 +114,8 @@ void names_set_absent(struct names *n, struct node *node);
 void names_changed(struct names *n, const struct s3path_root *root, struct node *node);
 void names_set_local(struct names *n, struct node *node, bool local);
 
-/** names_attach() - hang a finished listing on folder @node (taking the reference) unless something changed since. */
+/** names_attach() - hang a listing on folder @node (taking the reference) unless something changed since it was asked
+ * for. One that is not whole yet tells what is there, not what is not. */
 void names_attach(struct names *n, struct node *node, struct listing *l, uint64_t changes);
 
 /** names_facts() - copy out. */

@@ -280,7 +280,7 @@ static int look(struct walk *w, struct facts *ret)
 	if (w->key.place != S3PLACE_KEY)
 		return -EBUSY;
 	rc = lookup_create(w->v, &w->key, ret, &w->call->err);
-	return rc == -ENOENT ? walk_missing(w) : rc;
+	return rc == -ENOENT ? walk_no_folder(w) : rc;
 }
 
 /* Under the hold of both names. */

@@ -8,18 +8,24 @@
 #include <sys/stat.h>
 
 /*
- * readdir asks for one page at a time. What was read to its end is a complete listing: it is hung on the folder's node
- * and answers lookups until its TTL is over. Names that the server does not show (local) come first.
+ * readdir asks for a page at a time, and for the next one while the program reads the last. What has come hangs on the
+ * folder's node and answers lookups of what is there; once it was read to its end, also of what is not. Names that the
+ * server does not show (local) come first.
+ *
+ * The folder may be renamed while it is open: its node, pinned, tells where it is.
  */
 struct s3dir {
 	struct s3volume *v;
-	struct s3key key;
+	struct node *node; /* pinned */
+	struct s3key key;  /* as of the last rewind, like what follows */
 	char prefix[S3_KEY_MAX + 2], id[NAMES_ID_MAX];
 	struct first_page first; /* fetched by the open, for the first rewind */
 	struct listing *l;
 	uint64_t changes;
 	char *token;
-	bool end, fresh; /* fresh: `first` is young enough to be used */
+	struct s3_call *page;   /* under way, NULL: none */
+	bool end, fresh, known; /* fresh: nothing was asked for since the rewind; known: l hangs on the node */
+	bool ahead;             /* its first page was fetched ahead */
 	int64_t opened_ms;
 };
 
@@ -87,50 +93,167 @@ static int add_locals(struct s3dir *s, struct dir *d)
 	return rc;
 }
 
+/* Where the folder is now. Return: false: nowhere, another one has taken its place. */
+static bool place_locked(const struct s3dir *s, struct s3key *ret)
+{
+	*ret = s->key;
+	if (s->node->detached)
+		return false;
+	if (s->key.place == S3PLACE_KEY)
+		names_key(s->node->id, ret);
+	return true;
+}
+
+static void page_drop(struct s3dir *s)
+{
+	if (!s->page)
+		return;
+	s3_cancel(s->v->client, s->page);
+	(void)s3_wait(s->v->client, s->page);
+	s3_page_deinit(&s->page->page);
+	free(s->page);
+	s->page = NULL;
+}
+
 static int s3dir_rewind(struct dir *d, void *source, struct vcall *call, uint64_t *ret_self, uint64_t *ret_parent)
 {
 	struct s3dir *s = source;
 	struct s3key parent;
-	struct node *node;
 	char id[NAMES_ID_MAX];
 
 	(void)d;
 	(void)call;
+	page_drop(s);
 	s->l = listing_unref(s->l);
 	free(s->token);
 	s->token = NULL;
-	s->end = false;
+	s->known = s->ahead = false;
 	if (s->first.listing && clock_now_ms() - s->opened_ms >= s->v->names.ttl_ms)
 		first_page_drop(&s->first);
+	pthread_mutex_lock(&s->v->names.lock);
+	s->end = !place_locked(s, &s->key);
+	s3path_dir_prefix(&s->key, s->prefix);
+	names_id(&s->key, s->id);
 	s3path_parent(&s->v->root, &s->key, &parent);
 	names_id(&parent, id);
-	pthread_mutex_lock(&s->v->names.lock);
-	*ret_self = names_ino(&s->v->names, s->id);
+	*ret_self = s->node->ino;
 	*ret_parent = names_ino(&s->v->names, id);
-	node = names_find(&s->v->names, s->id);
-	s->changes = node ? node->changes : 0;
+	s->changes = s->node->changes;
 	pthread_mutex_unlock(&s->v->names.lock);
 	s->fresh = true;
 	return 0;
 }
 
-/* The folder has been read to its end. */
+/* pages */
+
+/* Ask for the next one. */
+static int page_begin(struct s3dir *s)
+{
+	s->page = malloc(sizeof(*s->page));
+	if (!s->page)
+		return -ENOMEM;
+	s3_call_init(s->page, S3_LIST_OBJECTS_V2, s->key.bucket, NULL);
+	listing_ask(s->page, s->prefix, s->token);
+	s3_start(s->v->client, s->page);
+	return 0;
+}
+
+/* What it has brought, appended; s->token is the next one's. */
+static int page_end(struct s3dir *s, struct s3_call *c, struct err *err)
+{
+	char *token = NULL;
+	int rc;
+
+	pthread_mutex_lock(&s->v->names.lock);
+	rc = listing_answer(c, s->l, &token, err);
+	pthread_mutex_unlock(&s->v->names.lock);
+	if (rc == 0) {
+		free(s->token);
+		s->token = token;
+	}
+	return rc;
+}
+
+/* The first page, where it was fetched before the program came here. */
+static bool page_ahead(struct s3dir *s)
+{
+	struct ahead_item *item, *list = NULL;
+	bool usable;
+
+	if (s->key.place == S3PLACE_BUCKETS)
+		return false;
+	pthread_mutex_lock(&s->v->names.lock);
+	ahead_folders_locked(s->v, &s->key, false, &list);
+	pthread_mutex_unlock(&s->v->names.lock);
+	ahead_start(s->v, list);
+	pthread_mutex_lock(&s->v->names.lock);
+	item = ahead_take_locked(s->v, AHEAD_PAGE, s->id);
+	usable = item && item->call.status == 0 && s->node->changes <= item->asked;
+	if (usable)
+		s->l->started_ms = item->started_ms;
+	pthread_mutex_unlock(&s->v->names.lock);
+	usable = usable && page_end(s, &item->call, NULL) == 0;
+	ahead_put(s->v, item);
+	return usable;
+}
+
+static int page_get(struct s3dir *s, struct err *err)
+{
+	struct s3_call *c;
+	int rc = s->page ? 0 : page_begin(s);
+
+	if (rc)
+		return rc;
+	c = s->page;
+	s->page = NULL;
+	(void)s3_wait(s->v->client, c);
+	rc = page_end(s, c, err);
+	s3_page_deinit(&c->page);
+	free(c);
+	return rc;
+}
+
+/* The next page, from wherever it comes. */
+static int next_page(struct s3dir *s, struct err *err)
+{
+	if (!s->l && s->first.listing) {
+		s->l = s->first.listing;
+		s->changes = s->first.changes;
+		s->token = s->first.token;
+		s->first = (struct first_page){ 0 };
+		return 0;
+	}
+	if (s->l)
+		return page_get(s, err);
+	s->l = listing_new();
+	if (!s->l)
+		return -ENOMEM;
+	s->ahead = page_ahead(s);
+	return s->ahead ? 0 : page_get(s, err);
+}
+
+/* What was read so far hangs on the node; at the end it is whole. */
 static void hang_up(struct s3dir *s)
 {
-	struct node *node;
+	struct names *names = &s->v->names;
+	struct node *node = s->node;
 
-	s->end = true;
 	if (s->key.place == S3PLACE_BUCKETS)
 		return;
-	listing_finish(s->l);
-	pthread_mutex_lock(&s->v->names.lock);
-	node = names_get(&s->v->names, s->id);
-	if (node && (s->l->any || node->kind == NODE_DIR || s->key.place == S3PLACE_TOP)) {
-		names_attach(&s->v->names, node, listing_ref(s->l), s->changes);
-		if (node->whole)
-			node->whole = false; /* the listing says as much, and others' names too */
+	pthread_mutex_lock(&names->lock);
+	if (!s->token)
+		listing_finish(s->l);
+	if (node->detached) {
+		s->known = true;
+	} else if (s->known && node->listing == s->l) {
+		node->listing_until_ms = clock_now_ms() + names->ttl_ms;
+	} else if (!s->known && (s->l->any || node->kind == NODE_DIR || s->key.place == S3PLACE_TOP)) {
+		names_attach(names, node, listing_ref(s->l), s->changes);
+		s->known = true;
 	}
-	pthread_mutex_unlock(&s->v->names.lock);
+	if (node->listing == s->l && s->l->whole)
+		node->whole = false; /* the listing says as much, and others' names too */
+	pthread_mutex_unlock(&names->lock);
 }
 
 /* Every bucket as a folder. */
@@ -167,36 +290,35 @@ static int list_buckets(struct s3dir *s, struct dir *d, struct vcall *call)
 static int s3dir_more(struct dir *d, void *source, struct vcall *call, bool *ret_end)
 {
 	struct s3dir *s = source;
-	size_t from = 0;
-	char *token = NULL;
+	struct ahead_item *list = NULL;
+	size_t from;
 	int rc = 0;
 
 	if (s->key.place == S3PLACE_BUCKETS) {
 		*ret_end = true;
 		return list_buckets(s, d, call);
 	}
+	*ret_end = s->end;
+	if (s->end)
+		return 0;
 	if (s->fresh)
 		rc = add_locals(s, d);
 	s->fresh = false;
-	if (rc == 0 && !s->l && s->first.listing) {
-		s->l = s->first.listing;
-		s->changes = s->first.changes;
-		token = s->first.token;
-		s->first = (struct first_page){ 0 };
-	} else if (rc == 0) {
-		if (!s->l)
-			s->l = listing_new();
-		from = s->l ? s->l->count : 0;
-		rc = s->l ? listing_fetch(s->v->client, s->key.bucket, s->prefix, s->token, s->l, &token, &call->err)
-			  : -ENOMEM;
-	}
+	from = s->l ? s->l->count : 0;
+	if (rc == 0)
+		rc = next_page(s, &call->err);
 	if (rc)
 		return rc;
 	rc = add_entries(s, d, from);
-	free(s->token);
-	s->token = token;
-	if (rc == 0 && !token)
-		hang_up(s);
+	s->end = !s->token;
+	hang_up(s);
+	if (rc == 0 && s->token)
+		rc = page_begin(s);
+	pthread_mutex_lock(&s->v->names.lock);
+	if (s->end && s->ahead)
+		ahead_folders_locked(s->v, &s->key, true, &list);
+	pthread_mutex_unlock(&s->v->names.lock);
+	ahead_start(s->v, list);
 	*ret_end = s->end;
 	return rc;
 }
@@ -205,13 +327,36 @@ static void s3dir_release(void *source)
 {
 	struct s3dir *s = source;
 
+	page_drop(s);
 	first_page_drop(&s->first);
 	listing_unref(s->l);
 	free(s->token);
+	if (s->node) {
+		pthread_mutex_lock(&s->v->names.lock);
+		names_unpin(&s->v->names, s->node);
+		pthread_mutex_unlock(&s->v->names.lock);
+	}
 	free(s);
 }
 
 static const struct dir_source source_ops = { s3dir_rewind, s3dir_more, s3dir_release };
+
+/* The folder's node, pinned. */
+static struct node *pin(struct s3volume *v, const struct s3key *k, const char *id)
+{
+	struct node *node;
+
+	pthread_mutex_lock(&v->names.lock);
+	node = names_get(&v->names, id);
+	if (node) {
+		node->pins++;
+		/* it was seen: it does not vanish because its last file is removed */
+		if (k->place == S3PLACE_KEY && node->kind != NODE_DIR)
+			names_set_dir(&v->names, node);
+	}
+	pthread_mutex_unlock(&v->names.lock);
+	return node;
+}
 
 int s3dir_open(struct s3volume *v, struct vcall *call, const struct s3key *k, struct first_page *page,
 	       struct volume_opened *ret)
@@ -231,24 +376,20 @@ int s3dir_open(struct s3volume *v, struct vcall *call, const struct s3key *k, st
 	s->opened_ms = clock_now_ms();
 	if (page)
 		s->first = *page;
-	rc = dir_open(&v->base, v->watch, &source_ops, s, ret, &call->err);
-	if (rc) {
+	s->node = pin(v, k, s->id);
+	rc = s->node ? dir_open(&v->base, v->watch, &source_ops, s, ret, &call->err) : -ENOMEM;
+	if (rc)
 		s3dir_release(s);
-		return rc;
-	}
-	pthread_mutex_lock(&v->names.lock);
-	{
-		struct node *node = names_get(&v->names, s->id);
-
-		/* it was seen: it does not vanish because its last file is removed */
-		if (node && k->place == S3PLACE_KEY && node->kind != NODE_DIR)
-			names_set_dir(&v->names, node);
-	}
-	pthread_mutex_unlock(&v->names.lock);
-	return 0;
+	return rc;
 }
 
-const struct s3key *s3dir_key(struct vfile *f)
+bool s3dir_key(struct vfile *f, struct s3key *ret)
 {
-	return &((struct s3dir *)dir_source_of(f))->key;
+	const struct s3dir *s = dir_source_of(f);
+	bool there;
+
+	pthread_mutex_lock(&s->v->names.lock);
+	there = place_locked(s, ret);
+	pthread_mutex_unlock(&s->v->names.lock);
+	return there;
 }

@@ -77,6 +77,24 @@ int s3_file_allocate(struct vfile *vf, struct vcall *call, uint32_t mode, uint64
 	return object_allocate(f->n->o, mode, off, len, &call->err);
 }
 
+static int stat_dir(struct vfile *vf, struct vcall *call, struct wire_attr *ret)
+{
+	struct s3volume *v = s3_of(vf->volume);
+	struct facts facts = { .kind = NODE_ABSENT };
+	struct s3key k;
+	bool gone;
+	int rc = s3dir_key(vf, &k) ? lookup(v, &k, LOOK_META, &facts, &call->err) : 0;
+
+	if (rc)
+		return rc;
+	gone = facts.kind != NODE_DIR; /* removed while open: still a directory */
+	if (gone)
+		facts = (struct facts){ .kind = NODE_DIR };
+	lookup_attr(v, &facts, ret);
+	ret->nlink = !gone;
+	return 0;
+}
+
 int s3_file_stat(struct vfile *vf, struct vcall *call, struct wire_attr *ret)
 {
 	struct s3volume *v = s3_of(vf->volume);
@@ -84,20 +102,8 @@ int s3_file_stat(struct vfile *vf, struct vcall *call, struct wire_attr *ret)
 	struct facts facts;
 	bool detached;
 
-	if (!f) {
-		int rc = lookup(v, s3dir_key(vf), LOOK_META, &facts, &call->err);
-
-		if (rc)
-			return rc;
-		if (facts.kind != NODE_DIR) { /* removed while open: still a directory */
-			facts = (struct facts){ .kind = NODE_DIR };
-			lookup_attr(v, &facts, ret);
-			ret->nlink = 0;
-			return 0;
-		}
-		lookup_attr(v, &facts, ret);
-		return 0;
-	}
+	if (!f)
+		return stat_dir(vf, call, ret);
 	pthread_mutex_lock(&v->names.lock);
 	names_facts(f->n->node, &facts);
 	detached = f->n->node->detached;
@@ -117,8 +123,11 @@ int s3_file_setattr(struct vfile *vf, struct vcall *call, const struct vsetattr 
 {
 	struct s3volume *v = s3_of(vf->volume);
 	struct s3file *f = object_file(vf);
+	struct s3key k;
 
-	return s3_set_attr(v, call, f ? NULL : s3dir_key(vf), f ? f->n->node : NULL, set);
+	if (f)
+		return s3_set_attr(v, call, NULL, f->n->node, set);
+	return s3dir_key(vf, &k) ? s3_set_attr(v, call, &k, NULL, set) : 0;
 }
 
 int s3_file_readdir(struct vfile *vf, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,

@@ -73,11 +73,13 @@ static void note_created_locked(struct s3volume *v, struct node *node, const str
  * of that name was committed and forgotten between the look and the open; or the object layer still has one from
  * before.
  */
-static bool outdated_locked(const struct node *node, const struct open_arg *a, const struct s3_info *base, bool create,
-			    const struct s3_info *has)
+static bool outdated_locked(const struct node *node, const struct open_arg *a, enum object_intent intent,
+			    const struct s3_info *base, bool create, const struct s3_info *has)
 {
 	bool current = has && node->etag && s3_etag_equal(has->etag, node->etag);
 
+	if (intent == OBJECT_READ)
+		return base && node->changed > a->since && !current;
 	if (node->changed > a->since)
 		return !current || create;
 	if (create)
@@ -109,8 +111,7 @@ static int acquire(struct walk *w, const struct open_arg *a, enum object_intent 
 	pthread_mutex_lock(&v->names.lock);
 	fresh = !onode_find_locked(v, object_id(o));
 	n = info ? onode_get_locked(v, o, id) : NULL;
-	outdated =
-	    n && fresh && intent != OBJECT_READ && outdated_locked(n->node, a, base, create, known ? info : NULL);
+	outdated = n && fresh && outdated_locked(n->node, a, intent, base, create, known ? info : NULL);
 	if (n && fresh && !outdated && create)
 		note_created_locked(v, n->node, w->call, a->mode);
 	else if (n && fresh && !outdated)
@@ -212,8 +213,36 @@ static int open_folder(struct walk *w, const struct open_arg *a, bool no_object)
 	return rc ? rc : -ENOTDIR;
 }
 
+/* What was fetched of it before it was opened; moves the scan of its folder along. NULL: nothing that may be used. */
+static struct ahead_item *fetched_ahead(struct walk *w, const struct open_arg *a)
+{
+	struct s3volume *v = w->v;
+	struct ahead_item *item, *list = NULL;
+	char id[NAMES_ID_MAX];
+	struct node *node;
+	bool usable;
+
+	names_id(&w->key, id);
+	pthread_mutex_lock(&v->names.lock);
+	ahead_reads_locked(v, &w->key, &list);
+	pthread_mutex_unlock(&v->names.lock);
+	ahead_start(v, list);
+	pthread_mutex_lock(&v->names.lock);
+	item = ahead_take_locked(v, AHEAD_CONTENT, id);
+	node = names_find(&v->names, id);
+	usable = item && item->call.status == 0 && (!node || node->changed <= min_u64(item->asked, a->since));
+	if (usable)
+		ask_learn_locked(v, item);
+	pthread_mutex_unlock(&v->names.lock);
+	if (usable)
+		return item;
+	ahead_put(v, item);
+	return NULL;
+}
+
 static int open_read(struct walk *w, const struct open_arg *a)
 {
+	struct ahead_item *item;
 	struct onode *n;
 	struct facts f;
 	bool allowed;
@@ -227,7 +256,11 @@ static int open_read(struct walk *w, const struct open_arg *a)
 		if (facts_is_link(&f))
 			return a->flags & O_NOFOLLOW ? -ELOOP : walk_follow(w);
 	}
-	rc = acquire(w, a, OBJECT_READ, NULL, false, &n);
+	item = fetched_ahead(w, a);
+	rc = acquire(w, a, OBJECT_READ, item ? &item->call.info : NULL, false, &n);
+	if (rc == 0 && item)
+		object_preload(n->o, item->call.info.etag, item->body, item->call.info.size);
+	ahead_put(w->v, item);
 	if (rc == -ENOENT)
 		return open_folder(w, a, true);
 	if (rc)
@@ -335,7 +368,7 @@ static int open_create(struct walk *w, const struct open_arg *a)
 	int rc = lookup_create(w->v, &w->key, &f, &w->call->err);
 
 	if (rc)
-		return rc == -ENOENT ? walk_missing(w) : rc;
+		return rc == -ENOENT ? walk_no_folder(w) : rc;
 	if (f.kind == NODE_ABSENT)
 		return open_new(w, a);
 	if (a->flags & O_EXCL)

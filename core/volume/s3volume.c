@@ -187,6 +187,7 @@ static void s3_free(struct volume *vol)
 	struct s3volume *v = s3_of(vol);
 
 	deferred_stop(v);
+	ahead_stop(v);
 	names_deinit(&v->names);
 	holds_deinit(&v->holds);
 	free(v);
@@ -267,6 +268,7 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	v->gid = getegid();
 	v->started_ns = s3_now_ns();
 	holds_init(&v->holds);
+	ahead_init(&v->ahead);
 	names_init(&v->names, config->ttl_ms > 0 ? config->ttl_ms : 1000);
 	rc = s3path_root_init(&v->root, config->bucket, config->prefix);
 	if (rc)

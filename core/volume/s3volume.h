@@ -3,7 +3,7 @@
  *
  *   s3volume.c  constructor, table of operations, attributes, the whole
  *   walk.c      from a path to a key; symlinks
- *   lookup.c    what is there: names.c first, then the server (ask.c)
+ *   lookup.c    what is there: names.c first, then the server (ask.c), perhaps before it is asked for (ahead.c)
  *   s3open.c    opening; s3file.c: open files; onode.c: objects that are open, the object layer's events
  *   s3dir.c     open directories
  *   change.c    mkdir, rmdir, unlink, symlink, mknod
@@ -18,8 +18,10 @@
 
 #include "base/util.h"
 #include "object/object.h"
+#include "volume/ahead.h"
 #include "volume/hold.h"
 #include "volume/names.h"
+#include "volume/scan.h"
 #include "volume/volume.h"
 
 struct s3file {
@@ -57,6 +59,7 @@ struct s3volume {
 	int64_t started_ns;
 	struct names names;
 	struct holds holds;
+	struct ahead ahead;
 	struct onode *onodes; /* by id */
 
 	/* deferred.c */
@@ -93,6 +96,8 @@ int walk_start(struct walk *w, struct s3volume *v, struct vcall *call, const cha
 /** walk_missing() - nothing is at the key: why? -ENOENT; -ENOTDIR; WALK_AGAIN or VOLUME_REDIRECT for a link on the way.
  */
 int walk_missing(struct walk *w);
+/** walk_no_folder() - the same where lookup_create() has said that there is no folder. */
+int walk_no_folder(struct walk *w);
 /** walk_follow() - the key is a symlink. WALK_AGAIN; VOLUME_REDIRECT; negative errno. */
 int walk_follow(struct walk *w);
 /** walk_hold() - have the key as @how says until walk_drop(); before it is looked up. */
@@ -139,6 +144,8 @@ struct node *lookup_parent_locked(struct s3volume *v, const struct s3key *k);
 bool lookup_listing_believed(const struct node *parent, int64_t now_ms);
 
 /* ask.c: requests; answers go into the names */
+/** ask_learn_locked() - what a HEAD or GET that was sent ahead has brought, unless this session changed the name since. */
+void ask_learn_locked(struct s3volume *v, const struct ahead_item *item);
 /** ask_meta() - HEAD of @k (of its marker, if @dir), with those that a scan of its folder asks for next. */
 int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *err);
 /** ask_all() - file, folder or nothing: HEAD and LIST side by side. */
@@ -182,7 +189,8 @@ void s3_file_free(struct vfile *f);
 /** s3dir_open() - @page: what lookup_folder() fetched, taken over; NULL. */
 int s3dir_open(struct s3volume *v, struct vcall *call, const struct s3key *k, struct first_page *page,
 	       struct volume_opened *ret);
-const struct s3key *s3dir_key(struct vfile *f);
+/** s3dir_key() - where the folder is now; false: nowhere, it was replaced. */
+bool s3dir_key(struct vfile *f, struct s3key *ret);
 
 /* change.c */
 int s3_mkdir(struct volume *v, struct vcall *call, const char *path, uint32_t mode);

@@ -94,7 +94,8 @@ int walk_follow(struct walk *w)
 	return resolve(w, &k, strlen(w->path));
 }
 
-int walk_missing(struct walk *w)
+/* No folder holds the name. Whose fault is it: the components before, from the last to the first. */
+int walk_no_folder(struct walk *w)
 {
 	size_t len = strlen(w->path);
 
@@ -126,6 +127,23 @@ int walk_missing(struct walk *w)
 		if (f.kind == NODE_FILE)
 			return -ENOTDIR;
 	}
+}
+
+/* The folder's listing tells whether it is there, and spares whoever asks for its other names, or makes one. */
+int walk_missing(struct walk *w)
+{
+	struct s3key folder;
+	struct facts f;
+	int rc;
+
+	if (w->key.place != S3PLACE_KEY)
+		return -ENOENT;
+	s3path_parent(&w->v->root, &w->key, &folder);
+	rc = lookup_create(w->v, &w->key, &f, &w->call->err);
+	/* where nobody may list, nothing was learned of the folder */
+	if (rc == -ENOENT || (rc == 0 && !(lookup_known(w->v, &folder, &f) && f.kind == NODE_DIR)))
+		return walk_no_folder(w);
+	return rc ? rc : -ENOENT;
 }
 
 void walk_hold(struct walk *w, enum hold_how how)

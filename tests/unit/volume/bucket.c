@@ -159,6 +159,8 @@ static void *our_main(void *arg)
 		c->status = perform_ours_locked(c);
 		pthread_mutex_unlock(&lock);
 	}
+	if (c->on_done)
+		c->on_done(c, c->arg);
 	return NULL;
 }
 
