@@ -50,6 +50,7 @@ static const size_t text_fields[] = {
 	offsetof(struct mount_config, ca_file),       offsetof(struct mount_config, ca_path),
 	offsetof(struct mount_config, checksum),      offsetof(struct mount_config, storage_class),
 	offsetof(struct mount_config, sse),           offsetof(struct mount_config, sse_kms_key_id),
+	offsetof(struct mount_config, passwd_file),   offsetof(struct mount_config, role_arn),
 };
 static const size_t flag_fields[] = {
 	offsetof(struct mount_config, verify_tls_off), offsetof(struct mount_config, path_style),
@@ -78,7 +79,8 @@ static bool same_client(const struct mount_config *a, const struct mount_config 
 	for (size_t i = 0; i < ARRAY_SIZE(flag_fields); i++)
 		if (flag_of(a, flag_fields[i]) != flag_of(b, flag_fields[i]))
 			return false;
-	return true;
+	/* a passwd file has keys by bucket */
+	return !a->passwd_file || strcmp(a->bucket ? a->bucket : "", b->bucket ? b->bucket : "") == 0;
 }
 
 static int proxy_url(const struct mount_config *m, char *buf, size_t size, struct err *err)
@@ -95,13 +97,23 @@ static int proxy_url(const struct mount_config *m, char *buf, size_t size, struc
 	return 0;
 }
 
-static int find_credentials(struct client_entry *e, const struct mount_config *m, struct err *err)
+static int find_credentials(struct client_entry *e, const struct mount_config *m, const struct s3_config *way,
+			    struct err *err)
 {
 	struct s3_credentials_config c = {
 		.access_key_id = m->access_key_id,
 		.secret_key = m->secret_key,
 		.session_token = m->session_token,
+		.passwd_file = m->passwd_file,
+		.bucket = m->bucket,
 		.profile = m->profile,
+		.role_arn = m->role_arn,
+		.region = m->region,
+		.ca_file = way->ca_file,
+		.ca_path = way->ca_path,
+		.proxy = way->proxy,
+		.proxy_user = way->proxy_user,
+		.proxy_password = way->proxy_password,
 	};
 
 	return m->unsigned_requests ? 0 : s3_credentials_new(&c, &e->credentials, err);
@@ -133,19 +145,19 @@ static int make_client(struct client_entry *e, const struct config *config, cons
 		.deadline_ms = config->deadline_ms,
 		.connections = (int)config->connections,
 	};
-	int r = find_credentials(e, m, err);
+	int r = 0;
 
+	if (m->proxy_host) {
+		r = proxy_url(m, proxy, sizeof(proxy), err);
+		c.proxy = proxy;
+	}
+	if (r == 0)
+		r = find_credentials(e, m, &c, err);
 	if (r < 0)
 		return r;
 	c.credentials = e->credentials;
 	if (!c.region && e->credentials && s3_credentials_region(e->credentials)[0])
 		c.region = s3_credentials_region(e->credentials);
-	if (m->proxy_host) {
-		r = proxy_url(m, proxy, sizeof(proxy), err);
-		if (r < 0)
-			return r;
-		c.proxy = proxy;
-	}
 	return s3_client_new(&c, &e->client, err);
 }
 

@@ -26,7 +26,7 @@ struct mount_config {
 	char *prefix; /* S3: without slashes at its ends, "" for the bucket's root */
 	/* S3, as the sandbox mapping names them: what the mount says, else what the whole session says */
 	char *region, *scheme, *endpoint, *profile;
-	char *access_key_id, *secret_key, *session_token;
+	char *access_key_id, *secret_key, *session_token, *passwd_file, *role_arn;
 	char *proxy_scheme, *proxy_host, *proxy_port, *proxy_user, *proxy_password;
 	char *ca_file, *ca_path;
 	char *checksum, *storage_class, *sse, *sse_kms_key_id;

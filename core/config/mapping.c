@@ -206,11 +206,6 @@ static int unknown_in_s3(const struct jtree *j, int key, const char *name, struc
 {
 	char near[64];
 
-	if (strcmp(name, "roleArn") == 0)
-		return jtree_error(
-		    j, key, err,
-		    "'roleArn': this version assumes no roles; give keys of the role, or a profile that has "
-		    "them");
 	return unknown_key(j, key, name, " in an S3 sandbox", option_nearest_key(name, true, near, sizeof(near)), err);
 }
 

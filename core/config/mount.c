@@ -248,7 +248,7 @@ int mount_expand(const char *path, const char *user, bool expand, const char *wh
 
 static bool is_key_option(int opt)
 {
-	return opt == OPT_access_key_id || opt == OPT_secret_key || opt == OPT_session_token;
+	return opt == OPT_access_key_id || opt == OPT_secret_key || opt == OPT_session_token || opt == OPT_passwd_file;
 }
 
 /* @from: where the keys of @m come from. */
@@ -265,7 +265,7 @@ static int check_pair(const struct mount_config *m, const struct setting *from, 
 int mount_fill(struct mount_config *m, const struct setting *own, const struct setting *session, struct err *err)
 {
 	bool own_keys = own && (own[OPT_access_key_id].text || own[OPT_secret_key].text ||
-				own[OPT_session_token].text || own[OPT_profile].text);
+				own[OPT_session_token].text || own[OPT_profile].text || own[OPT_passwd_file].text);
 
 	for (int i = 0; i < OPT_MAX; i++) {
 		const struct setting *s = own && own[i].text ? &own[i] : &session[i];
@@ -305,12 +305,12 @@ int mount_add(struct config *config, struct mount_config *m, const char *where, 
 
 void mount_deinit(struct mount_config *m)
 {
-	char **const texts[] = { &m->mount,         &m->path,          &m->bucket,        &m->prefix,
-				 &m->region,        &m->scheme,        &m->endpoint,      &m->profile,
-				 &m->access_key_id, &m->secret_key,    &m->session_token, &m->proxy_scheme,
-				 &m->proxy_host,    &m->proxy_port,    &m->proxy_user,    &m->proxy_password,
-				 &m->ca_file,       &m->ca_path,       &m->checksum,      &m->storage_class,
-				 &m->sse,           &m->sse_kms_key_id };
+	char **const texts[] = { &m->mount,         &m->path,           &m->bucket,        &m->prefix,
+				 &m->region,        &m->scheme,         &m->endpoint,      &m->profile,
+				 &m->access_key_id, &m->secret_key,     &m->session_token, &m->proxy_scheme,
+				 &m->proxy_host,    &m->proxy_port,     &m->proxy_user,    &m->proxy_password,
+				 &m->ca_file,       &m->ca_path,        &m->checksum,      &m->storage_class,
+				 &m->sse,           &m->sse_kms_key_id, &m->passwd_file,   &m->role_arn };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		option_wipe_free(*texts[i]);

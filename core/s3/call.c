@@ -23,6 +23,7 @@
 #define ERROR_BODY_MAX (64 * 1024)
 #define XML_BODY_MAX   (32 * 1024 * 1024)
 #define SLOW_FACTOR    10
+#define KEYS_PAUSE_MS  20
 
 enum s3_op call_op(const struct call_state *state)
 {
@@ -252,6 +253,7 @@ static int build(struct call_state *state)
 	struct s3_client *client = state->client;
 	struct s3_call *call = state->call;
 	struct s3_keys keys;
+	struct err why = ERR_INIT;
 	struct answer_want want = wanted(state);
 	struct request_ask ask = { .op = call_op(state),
 				   .client = client,
@@ -270,10 +272,11 @@ static int build(struct call_state *state)
 	}
 	ask.bare_etag &= ask.op == S3_PUT_OBJECT || ask.op == S3_COMPLETE_MULTIPART_UPLOAD || ask.op == S3_COPY_OBJECT;
 	if (!client->config.unsigned_requests) {
-		r = s3_credentials_get(client->config.credentials, &keys, &call->err);
+		r = s3_credentials_get(client->config.credentials, &keys, &why);
 		if (r < 0)
-			return r;
+			return r == -EAGAIN ? r : call_fail(state, -r, "%s", err_text(&why));
 		memcpy(state->access_key_id, keys.access_key_id, sizeof(keys.access_key_id));
+		state->generation = keys.generation;
 		ask.keys = &keys;
 	}
 	r = request_build(&ask, &state->request);
@@ -314,6 +317,15 @@ static size_t expected_bytes(const struct call_state *state)
 	}
 }
 
+/* They are being renewed, which ends by itself. */
+static void wait_for_keys(struct call_state *state)
+{
+	if (state->deadline_ns && clock_now_ns() >= state->deadline_ns)
+		call_finish(state, call_fail(state, ETIMEDOUT, "the keys were not renewed in time"));
+	else
+		call_sleep(state, KEYS_PAUSE_MS);
+}
+
 void call_attempt(struct call_state *state)
 {
 	struct http_exchange *ex = &state->ex;
@@ -344,7 +356,10 @@ void call_attempt(struct call_state *state)
 	if (r < 0) {
 		body_deinit(&state->body);
 		request_deinit(&state->request);
-		call_finish(state, r);
+		if (r == -EAGAIN)
+			wait_for_keys(state);
+		else
+			call_finish(state, r);
 		return;
 	}
 	ex->url = buf_str(&state->request.url);

@@ -34,7 +34,7 @@ struct call_state {
 	unsigned attempts;   /* of CALL_MAIN, since the last progress */
 	int cost;            /* tokens that the last retry took */
 	int64_t deadline_ns; /* 0: none */
-	bool region_tried, skew_tried, bare_tried;
+	bool region_tried, skew_tried, bare_tried, keys_tried;
 	bool maybe_applied; /* an attempt was sent whole, its answer never came */
 	int verify_errnum;  /* CALL_VERIFY: the failure that is in doubt */
 
@@ -45,6 +45,7 @@ struct call_state {
 	struct answer answer;
 	struct buf text; /* the answer's body, unless it is the object's data */
 	char region[REGIONS_NAME_MAX], access_key_id[256];
+	unsigned generation; /* of the keys */
 	int64_t began_ns;
 	struct err fault;   /* why a callback of ours ended the exchange; errnum 0: none did */
 	bool callers_fault; /* it was the caller's callback or descriptor */

@@ -1,206 +1,274 @@
 /*
- * The chain, first come first served; a source that has something incomplete ends it with a sentence, because going on
- * to another account's keys would surprise more than an error:
+ * The chain, first come first served, and the keys of the source that it found. Under the lock:
  *
- *     explicit -> environment (unless a profile was asked for by option) -> profile in the shared files
+ *     fresh    until advise_s            keys are given
+ *     advised  until must_s              keys are given, and a renewal is begun
+ *     must     until they expire         -EAGAIN while a renewal runs; after it failed, keys are given
+ *     refused  by the store, or expired  -EAGAIN while a renewal runs; after it failed, its error is
  *
- * A profile's keys come from the credentials file, else from the config file; its region from the config file.
+ * A renewal is a thread of its own, at most one; `renewing` is true from before it is made until its last act under the
+ * lock. So nobody else asks the source, and whoever waits does so by asking again, on no thread of the transfers. After
+ * a failure the next renewal waits: 1 s, 2 s, ... 60 s. Expiry is compared with the wall clock each time, since timers
+ * miss a suspended machine.
  */
 #include "s3/credentials.h"
-#include "s3/ini.h"
+#include "s3/credentials/provider.h"
+#include "s3/credentials/sts.h"
+#include "base/clock.h"
 
+#include "base/log.h"
 #include "base/util.h"
 
-#include <stdbool.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#define ADVISE_S    900
+#define MUST_S      600
+#define PAUSE_S_MAX 60
+#define SAME_KEYS_S 5
+
+struct provider {
+	int (*get)(const struct provider_ask *ask, struct s3_keys *ret, struct err *err);
+	bool renewable;
+	const char *where;
+};
+
+static const struct provider providers[] = {
+#define P(name, renewable, where) { provider_##name, renewable, where },
+#include "s3/credentials/providers.def"
+#undef P
+};
 
 struct s3_credentials {
+	/* constant once made */
+	struct s3_credentials_config config; /* strings are this struct's */
+	struct provider_ask ask;
+	char profile[256], region[64], sts_region[64];
+	const struct provider *source;
+	_Atomic bool stop;
+	pthread_mutex_t lock;
+	/* under the lock */
 	struct s3_keys keys;
-	char region[64];
+	int64_t advise_s, must_s; /* INT64_MAX: never */
+	bool refused, renewing, has_thread;
+	pthread_t thread;
+	int64_t retry_ns; /* no renewal before; monotonic */
+	int64_t same_ns;  /* none because of a refusal before: the source had nothing new */
+	int pause_s;
+	struct err failure; /* of the last renewal; errnum 0: it did not fail */
 };
 
-struct profile {
-	const char *name, *section; /* as it stands in brackets in the file that is read */
-	bool found, has_id, has_secret, has_token;
-	struct s3_keys keys;
-	char region[64], unsupported[64];
-	int line;
+static const size_t strings[] = {
+#define S(field) offsetof(struct s3_credentials_config, field)
+	S(access_key_id), S(secret_key), S(session_token),  S(passwd_file), S(bucket),
+	S(profile),       S(role_arn),   S(region),         S(ca_file),     S(ca_path),
+	S(proxy),         S(proxy_user), S(proxy_password),
+#undef S
 };
 
-static const char *env(const char *name)
+static char **string_at(struct s3_credentials_config *config, size_t i)
 {
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
+	return (char **)(void *)((char *)config + strings[i]);
 }
 
-static int keep(char *to, size_t room, const char *value)
+static int copy_config(struct s3_credentials_config *to, const struct s3_credentials_config *from)
 {
-	if (strlen(value) >= room)
-		return -E2BIG;
-	strcpy(to, value);
-	return 0;
-}
+	int r = 0;
 
-static int set_keys(struct s3_keys *keys, const char *id, const char *secret, const char *token, struct err *err)
-{
-	if (keep(keys->access_key_id, sizeof(keys->access_key_id), id) < 0 ||
-	    keep(keys->secret_key, sizeof(keys->secret_key), secret) < 0 ||
-	    keep(keys->session_token, sizeof(keys->session_token), token ? token : "") < 0)
-		return err_set(err, EINVAL, "the access key, secret or token is too long");
-	if (id[strcspn(id, " \t\r\n/")])
-		return err_set(err, EINVAL, "the access key id has blanks or slashes in it");
-	return 0;
-}
-
-/* sources: 1: found; 0: has none; negative errno with a sentence */
-
-static int from_options(const struct s3_credentials_config *config, struct s3_credentials *c, struct err *err)
-{
-	if (!config->access_key_id && !config->secret_key)
-		return 0;
-	if (!config->access_key_id || !config->secret_key)
-		return err_set(err, EINVAL, "%s is given without %s",
-			       config->secret_key ? "a secret key" : "an access key id",
-			       config->secret_key ? "an access key id" : "a secret key");
-	int r = set_keys(&c->keys, config->access_key_id, config->secret_key, config->session_token, err);
-	return r < 0 ? r : 1;
-}
-
-static int from_environment(struct s3_credentials *c, struct err *err)
-{
-	const char *id = env("AWS_ACCESS_KEY_ID"), *secret = env("AWS_SECRET_ACCESS_KEY");
-
-	if (!id && !secret)
-		return 0;
-	if (!id || !secret)
-		return err_set(err, EINVAL, "environment: %s is set but %s is not",
-			       id ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
-			       id ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
-	int r = set_keys(&c->keys, id, secret, env("AWS_SESSION_TOKEN"), err);
-	return r < 0 ? err_wrap(err, "environment") : 1;
-}
-
-static int profile_entry(void *arg, const char *section, const char *name, const char *value, int line)
-{
-	static const char *const unsupported[] = { "credential_process", "sso_session", "sso_start_url", "role_arn",
-						   "web_identity_token_file" };
-	struct profile *p = arg;
-
-	if (strcmp(section, p->section) != 0)
-		return 0;
-	p->found = true;
-	p->line = line;
-	if (!name)
-		return 0;
-	if (strcmp(name, "aws_access_key_id") == 0) {
-		p->has_id = true;
-		return keep(p->keys.access_key_id, sizeof(p->keys.access_key_id), value);
+	*to = *from;
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+		char **at = string_at(to, i), *value = *at;
+		*at = value && *value ? strdup(value) : NULL;
+		if (value && *value && !*at)
+			r = -ENOMEM;
 	}
-	if (strcmp(name, "aws_secret_access_key") == 0) {
-		p->has_secret = true;
-		return keep(p->keys.secret_key, sizeof(p->keys.secret_key), value);
-	}
-	if (strcmp(name, "aws_session_token") == 0) {
-		p->has_token = true;
-		return keep(p->keys.session_token, sizeof(p->keys.session_token), value);
-	}
-	if (strcmp(name, "region") == 0)
-		return keep(p->region, sizeof(p->region), value);
-	for (size_t i = 0; i < ARRAY_SIZE(unsupported); i++)
-		if (strcmp(name, unsupported[i]) == 0)
-			snprintf(p->unsupported, sizeof(p->unsupported), "%s", name);
-	return 0;
-}
-
-/* Path of a shared file: its variable, else below $HOME. */
-static void shared_path(const char *variable, const char *below_home, char *to, size_t size)
-{
-	if (env(variable))
-		snprintf(to, size, "%s", env(variable));
-	else
-		snprintf(to, size, "%s%s", env("HOME") ? env("HOME") : "", below_home);
-}
-
-static int read_profile(const char *path, struct profile *p, struct err *err)
-{
-	const struct ini_handler handler = { .entry = profile_entry, .arg = p };
-
-	int r = ini_read(path, &handler, err);
-	if (r == -ENOENT)
-		return 0;
-	if (r == -E2BIG)
-		return err_set(err, EINVAL, "'%s' line %d: the value is too long", path, p->line);
-	if (r < 0)
-		return r;
-	if (p->has_id != p->has_secret)
-		return err_set(err, EINVAL, "'%s' line %d: profile '%s' has %s but no %s", path, p->line, p->name,
-			       p->has_id ? "aws_access_key_id" : "aws_secret_access_key",
-			       p->has_id ? "aws_secret_access_key" : "aws_access_key_id");
-	return 0;
-}
-
-static int from_files(const char *name, bool asked, struct s3_credentials *c, struct err *err)
-{
-	char credentials[4096], config[4096], section[256];
-	struct profile in_credentials = { .name = name, .section = name }, in_config = { .name = name };
-
-	shared_path("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials", credentials, sizeof(credentials));
-	shared_path("AWS_CONFIG_FILE", "/.aws/config", config, sizeof(config));
-	snprintf(section, sizeof(section), strcmp(name, "default") == 0 ? "%s" : "profile %s", name);
-	in_config.section = section;
-	int r = read_profile(credentials, &in_credentials, err);
-	if (r == 0)
-		r = read_profile(config, &in_config, err);
-	if (r == 0 && asked && !in_credentials.found && !in_config.found)
-		r = err_set(err, EINVAL, "there is no profile '%s' in '%s' or '%s': check AWS_PROFILE", name,
-			    credentials, config);
-	if (r == 0) {
-		struct profile *p = in_credentials.has_id ? &in_credentials : &in_config;
-		memcpy(c->region, in_config.region[0] ? in_config.region : in_credentials.region, sizeof(c->region));
-		if (p->has_id) {
-			c->keys = p->keys;
-			r = 1;
-		} else if (in_config.unsupported[0] || in_credentials.unsupported[0]) {
-			r = err_set(
-			    err, EINVAL,
-			    "profile '%s' gets its keys by %s, which is not supported: give it aws_access_key_id "
-			    "and aws_secret_access_key, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-			    name, in_config.unsupported[0] ? in_config.unsupported : in_credentials.unsupported);
-		}
-	}
-	explicit_bzero(&in_credentials, sizeof(in_credentials));
-	explicit_bzero(&in_config, sizeof(in_config));
 	return r;
 }
 
-static int find(const struct s3_credentials_config *config, struct s3_credentials *c, struct err *err)
+/* sources */
+
+static int assume(const struct s3_credentials *c, struct s3_keys *keys, struct err *err)
+{
+	const struct sts_role role = { .arn = c->config.role_arn,
+				       .session_name = provider_env("AWS_ROLE_SESSION_NAME") };
+	struct s3_keys base = *keys;
+
+	int r = sts_assume_role(&c->ask, &role, &base, keys, err);
+	explicit_bzero(&base, sizeof(base));
+	return r;
+}
+
+/* New keys of @source, by the role where one is asked for. Return: as a provider. */
+static int ask_source(const struct s3_credentials *c, const struct provider *source, struct s3_keys *ret,
+		      struct err *err)
+{
+	int r = source->get(&c->ask, ret, err);
+
+	if (r == PROVIDER_FOUND && c->config.role_arn)
+		r = assume(c, ret, err);
+	if (r == PROVIDER_FOUND && ret->expires_s && ret->expires_s <= (int64_t)time(NULL)) {
+		explicit_bzero(ret, sizeof(*ret));
+		r = err_set(err, EACCES, "%s: the keys that it gives have expired: check the clock", source->where);
+	}
+	return r;
+}
+
+static int find(struct s3_credentials *c, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(providers); i++) {
+		int r = ask_source(c, &providers[i], &c->keys, err);
+		if (r < 0)
+			return r;
+		c->source = &providers[i];
+		if (r == PROVIDER_FOUND)
+			return 0;
+	}
+	return err_set(err, ENOKEY,
+		       "no credentials: tried the options, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, profile '%s' "
+		       "in the shared files, web identity, container and instance; set one of them, or ask for "
+		       "unsigned requests",
+		       c->profile);
+}
+
+/* When to renew, from when the keys were got. */
+static void plan_locked(struct s3_credentials *c)
+{
+	int64_t now = (int64_t)time(NULL), life = c->keys.expires_s - now;
+
+	c->advise_s = c->must_s = INT64_MAX;
+	if (!c->keys.expires_s)
+		return;
+	c->advise_s = c->keys.expires_s - (life / 4 < ADVISE_S ? life / 4 : ADVISE_S);
+	c->must_s = c->keys.expires_s - (life / 8 < MUST_S ? life / 8 : MUST_S);
+}
+
+/* renewal */
+
+static void pause_locked(struct s3_credentials *c)
+{
+	c->pause_s = c->pause_s ? c->pause_s * 2 : 1;
+	if (c->pause_s > PAUSE_S_MAX)
+		c->pause_s = PAUSE_S_MAX;
+	c->retry_ns = clock_now_ns() + (int64_t)c->pause_s * 1000000000;
+}
+
+static void renewed_locked(struct s3_credentials *c, const struct s3_keys *keys)
+{
+	bool same = strcmp(keys->access_key_id, c->keys.access_key_id) == 0 &&
+		    strcmp(keys->secret_key, c->keys.secret_key) == 0 &&
+		    strcmp(keys->session_token, c->keys.session_token) == 0;
+	unsigned generation = c->keys.generation + !same;
+
+	log_debug("s3", "keys of '%s' from %s", keys->access_key_id, c->source->where);
+	c->keys = *keys;
+	c->keys.generation = generation;
+	c->failure.errnum = 0;
+	c->pause_s = 0;
+	c->retry_ns = 0;
+	c->same_ns = same ? clock_now_ns() + (int64_t)SAME_KEYS_S * 1000000000 : 0;
+	plan_locked(c);
+}
+
+static void failed_locked(struct s3_credentials *c, const struct err *err)
+{
+	c->failure = *err;
+	if (!c->failure.errnum)
+		c->failure.errnum = EACCES;
+	pause_locked(c);
+	log_warn("s3", "the keys of '%s' could not be renewed, going on with them while they last: %s",
+		 c->keys.access_key_id, err_text(err));
+}
+
+static void *renew(void *arg)
+{
+	struct s3_credentials *c = arg;
+	struct err err = ERR_INIT;
+	struct s3_keys keys;
+
+	int r = ask_source(c, c->source, &keys, &err);
+	if (r == PROVIDER_NONE)
+		err_set(&err, EACCES, "%s: there are no keys any more", c->source->where);
+	pthread_mutex_lock(&c->lock);
+	if (r == PROVIDER_FOUND)
+		renewed_locked(c, &keys);
+	else
+		failed_locked(c, &err);
+	c->refused &= r != PROVIDER_FOUND;
+	c->renewing = false;
+	pthread_mutex_unlock(&c->lock);
+	explicit_bzero(&keys, sizeof(keys));
+	return NULL;
+}
+
+/* A thread that has ended but was not joined does nothing behind its unlocking. */
+static void begin_locked(struct s3_credentials *c)
+{
+	sigset_t all, before;
+
+	if (c->renewing || clock_now_ns() < c->retry_ns)
+		return;
+	if (c->has_thread)
+		pthread_join(c->thread, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	c->has_thread = pthread_create(&c->thread, NULL, renew, c) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	c->renewing = c->has_thread;
+	if (!c->has_thread) {
+		err_set(&c->failure, EAGAIN, "cannot start a thread to renew the keys");
+		pause_locked(c);
+	}
+}
+
+/* Return: 0 if the keys may be used, -EAGAIN, -EACCES. */
+static int state_locked(struct s3_credentials *c, struct err *err)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	if (now < c->advise_s && !c->refused)
+		return 0;
+	begin_locked(c);
+	if (now < c->must_s && !c->refused)
+		return 0;
+	if (c->renewing)
+		return -EAGAIN;
+	if (now < c->keys.expires_s && !c->refused)
+		return 0;
+	return err_set(err, EACCES, "the keys have expired, and no others came: %s", err_text(&c->failure));
+}
+
+/* the outside */
+
+static int set_up(struct s3_credentials *c, const struct s3_credentials_config *config, struct err *err)
 {
 	const char *asked = config->profile && *config->profile ? config->profile : NULL;
-	const char *profile = asked ? asked : env("AWS_PROFILE") ? env("AWS_PROFILE") : "default";
-	struct s3_credentials unused = { .region = "" };
+	const char *named = asked ? asked : provider_env("AWS_PROFILE");
+	const char *region = provider_env("AWS_REGION");
 
-	int r = from_options(config, c, err);
-	if (r == 0 && !asked)
-		r = from_environment(c, err);
-	if (r < 0)
-		return r;
-	if (r > 0) {
-		/* for the region alone: what is wrong in files that are not needed does not matter */
-		from_files(profile, false, &unused, NULL);
-		memcpy(c->region, unused.region, sizeof(c->region));
-		explicit_bzero(&unused, sizeof(unused));
-		return 0;
-	}
-	r = from_files(profile, asked || env("AWS_PROFILE"), c, err);
+	if (copy_config(&c->config, config) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	snprintf(c->profile, sizeof(c->profile), "%s", named ? named : "default");
+	if (!region)
+		region = provider_env("AWS_DEFAULT_REGION");
+	if (region)
+		snprintf(c->region, sizeof(c->region), "%s", region);
+	else
+		provider_profile_region(c->profile, c->region, sizeof(c->region));
+	region = c->config.region ? c->config.region : c->region[0] ? c->region : "us-east-1";
+	snprintf(c->sts_region, sizeof(c->sts_region), "%s", region);
+	c->ask = (struct provider_ask){ .config = &c->config,
+					.profile = c->profile,
+					.profile_by_option = asked,
+					.profile_named = named,
+					.region = c->sts_region,
+					.stop = &c->stop };
+	int r = find(c, err);
 	if (r == 0)
-		return err_set(
-		    err, ENOKEY,
-		    "no credentials: tried the options, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and profile "
-		    "'%s' in the shared files; set one of them, or ask for unsigned requests",
-		    profile);
-	return r < 0 ? r : 0;
+		plan_locked(c);
+	return r;
 }
 
 int s3_credentials_new(const struct s3_credentials_config *config, struct s3_credentials **ret, struct err *err)
@@ -209,31 +277,57 @@ int s3_credentials_new(const struct s3_credentials_config *config, struct s3_cre
 
 	if (!c)
 		return err_set(err, ENOMEM, "out of memory");
-	int r = find(config, c, err);
+	pthread_mutex_init(&c->lock, NULL);
+	int r = set_up(c, config, err);
 	if (r < 0) {
 		s3_credentials_free(c);
 		return r;
 	}
-	const char *region = env("AWS_REGION") ? env("AWS_REGION") : env("AWS_DEFAULT_REGION");
-	if (region)
-		snprintf(c->region, sizeof(c->region), "%s", region);
 	*ret = c;
 	return 0;
 }
 
 struct s3_credentials *s3_credentials_free(struct s3_credentials *c)
 {
-	if (c)
-		explicit_bzero(c, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->stop = true;
+	if (c->has_thread)
+		pthread_join(c->thread, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+		char *text = *string_at(&c->config, i);
+		if (text)
+			explicit_bzero(text, strlen(text));
+		free(text);
+	}
+	pthread_mutex_destroy(&c->lock);
+	explicit_bzero(c, sizeof(*c));
 	free(c);
 	return NULL;
 }
 
 int s3_credentials_get(struct s3_credentials *c, struct s3_keys *ret, struct err *err)
 {
-	(void)err;
-	*ret = c->keys;
-	return 0;
+	pthread_mutex_lock(&c->lock);
+	int r = state_locked(c, err);
+	if (r == 0)
+		*ret = c->keys;
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+bool s3_credentials_refused(struct s3_credentials *c, unsigned generation)
+{
+	bool again = true;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->keys.generation == generation && !c->refused) {
+		again = (c->source->renewable || c->config.role_arn) && clock_now_ns() >= c->retry_ns &&
+			clock_now_ns() >= c->same_ns;
+		c->refused = again;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return again;
 }
 
 const char *s3_credentials_region(const struct s3_credentials *c)

@@ -11,6 +11,7 @@ enum errors_class {
 	ERRORS_TRANSIENT, /* try again soon */
 	ERRORS_THROTTLE,  /* try again later */
 	ERRORS_REGION,    /* learn the bucket's region, then try again once */
+	ERRORS_KEYS,      /* ask the source of the keys for others, then try again once */
 	ERRORS_SKEW,      /* learn the store's clock, then try again once */
 };
 

@@ -4,6 +4,7 @@
  * - a HEAD's refusal has no body: one listing asks for the reason, before a person is told "403";
  * - a bucket in another region says so in many ways, is believed once per call, and remembered;
  * - a clock that is off is learned from Date;
+ * - keys that are refused may have been replaced: their source is asked once;
  * - CompleteMultipartUpload and CopyObject may fail within a 200;
  * - a PUT or Complete whose answer was lost may have succeeded: the retry is then refused (412, NoSuchUpload), and only
  *   the object itself can tell whose it is.
@@ -132,6 +133,19 @@ static bool try_skew(struct call_state *state, const struct errors_row *row)
 	return true;
 }
 
+static bool try_keys(struct call_state *state, const struct errors_row *row)
+{
+	struct s3_client *client = state->client;
+
+	if (state->keys_tried || row->class != ERRORS_KEYS || client->config.unsigned_requests ||
+	    !s3_credentials_refused(client->config.credentials, state->generation))
+		return false;
+	state->keys_tried = true;
+	log_debug("s3", "trying again with other keys: %s", state->call->err.text);
+	enter_stage(state, CALL_MAIN);
+	return true;
+}
+
 /* Ceph, by the look of its request ids. */
 static bool try_bare_etag(struct call_state *state)
 {
@@ -219,8 +233,8 @@ static void refused(struct call_state *state)
 		errnum = ESTALE;
 	describe(state, row, &error, errnum);
 	if (row->class != ERRORS_TRANSIENT && row->class != ERRORS_THROTTLE &&
-	    (try_region(state, row, &error) || try_skew(state, row) || try_explain(state) || try_bare_etag(state) ||
-	     try_verify(state, error.code, errnum)))
+	    (try_region(state, row, &error) || try_skew(state, row) || try_keys(state, row) || try_explain(state) ||
+	     try_bare_etag(state) || try_verify(state, error.code, errnum)))
 		return;
 	if (state->ex.status >= 500)
 		state->maybe_applied = true;

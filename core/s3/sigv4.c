@@ -42,6 +42,11 @@ static int hmac(const void *key, size_t key_len, const char *text, size_t len, u
 	return HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text, len, ret, &ret_len) ? 0 : -EIO;
 }
 
+static const char *service_of(const struct sigv4_scope *scope)
+{
+	return scope->service ? scope->service : "s3";
+}
+
 static int derive_key(const struct sigv4_scope *scope, unsigned char key[32])
 {
 	char first[4 + 256];
@@ -54,7 +59,7 @@ static int derive_key(const struct sigv4_scope *scope, unsigned char key[32])
 	if (r == 0)
 		r = hmac(key, 32, scope->region, strlen(scope->region), key);
 	if (r == 0)
-		r = hmac(key, 32, "s3", 2, key);
+		r = hmac(key, 32, service_of(scope), strlen(service_of(scope)), key);
 	if (r == 0)
 		r = hmac(key, 32, "aws4_request", 12, key);
 	return r;
@@ -109,7 +114,8 @@ int sigv4_sign(struct sigv4_request *request, const struct sigv4_scope *scope, s
 	if (r < 0)
 		return r;
 	memcpy(chain.date, scope->date, sizeof(chain.date));
-	snprintf(chain.scope, sizeof(chain.scope), "%.8s/%s/s3/aws4_request", scope->date, scope->region);
+	snprintf(chain.scope, sizeof(chain.scope), "%.8s/%s/%s/aws4_request", scope->date, scope->region,
+		 service_of(scope));
 	buf_printf(&text, "AWS4-HMAC-SHA256\n%s\n%s\n%s", chain.date, chain.scope, hash);
 	r = derive_key(scope, chain.key);
 	if (r == 0)

@@ -1,5 +1,5 @@
 /**
- * sigv4.h - AWS Signature Version 4, in headers, for the service s3.
+ * sigv4.h - AWS Signature Version 4, in headers, for S3 and, where scope.service says so, others.
  *
  * Source of facts: Amazon S3 API Reference, "Authenticating Requests: Using the Authorization Header" (AWS Signature
  * Version 4), with its examples as test vectors. What is given must be encoded already (uri.h): S3 does not normalise.
@@ -27,6 +27,7 @@ struct sigv4_header {
 struct sigv4_scope {
 	const char *access_key_id, *secret_key, *region;
 	char date[WHEN_BASIC_SIZE];
+	const char *service; /* NULL: s3 */
 };
 
 /** What is signed. All headers given are signed; they are sorted in place. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define OK(headers, body)      "HTTP/1.1 200 OK\r\nConnection: close\r\n" headers "\r\n" body
 #define PARTIAL(headers, body) "HTTP/1.1 206 Partial Content\r\nConnection: close\r\n" headers "\r\n" body
@@ -490,6 +491,69 @@ Test(call, callers_refusal_ends_the_call)
 	call.op = S3_GET_OBJECT;
 	call.sink_fd = 100000; /* no such descriptor */
 	cr_assert_eq(s3_run(client, &call), -EBADF);
+	cr_assert_eq(server_count(server), 1);
+	end();
+}
+
+/* A profile in a file of its own, which a test may change. */
+static void profile(const char *path, const char *id)
+{
+	FILE *file = fopen(path, "w");
+
+	fprintf(file, "[default]\naws_access_key_id=%s\naws_secret_access_key=S\n", id);
+	fclose(file);
+}
+
+static int rotate_on_data(struct s3_call *c, uint64_t offset, const void *bytes, size_t len, void *arg)
+{
+	profile(getenv("AWS_SHARED_CREDENTIALS_FILE"), "AK2");
+	return on_data(c, offset, bytes, len, arg);
+}
+
+Test(call, keys_that_expire_in_the_middle_of_a_stream_are_renewed_and_it_goes_on)
+{
+	static const char *const answers[] = {
+		PARTIAL("ETag: \"e\"\r\nContent-Length: 6\r\nContent-Range: bytes 10-15/100\r\n", "abc"),
+		ERROR("400", "ExpiredToken"),
+		PARTIAL("ETag: \"e\"\r\nContent-Length: 3\r\nContent-Range: bytes 13-15/100\r\n", "def"), NULL
+	};
+	char path[] = "/tmp/s3callXXXXXX";
+
+	begin(answers);
+	s3_client_free(client);
+	s3_credentials_free(credentials);
+	close(mkstemp(path));
+	setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
+	unsetenv("AWS_ACCESS_KEY_ID");
+	unsetenv("AWS_SECRET_ACCESS_KEY");
+	profile(path, "AK1");
+	const struct s3_credentials_config none = { .profile = "default" };
+	char endpoint[64];
+	snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%d", server_port(server));
+	cr_assert_eq(s3_credentials_new(&none, &credentials, NULL), 0);
+	const struct s3_config config = { .checksum = "whenRequired",
+					  .endpoint = endpoint,
+					  .credentials = credentials };
+	cr_assert_eq(s3_client_new(&config, &client, NULL), 0);
+	call.on_data = rotate_on_data;
+	call.op = S3_GET_OBJECT;
+	call.range_off = 10;
+	call.range_len = 6;
+	cr_assert_eq(s3_run(client, &call), 0, "%s", call.err.text);
+	cr_assert_eq(memcmp(data, "abcdef", 6), 0);
+	cr_assert_eq(server_count(server), 3);
+	assert_sent(1, "Credential=AK1/");
+	assert_sent(2, "Credential=AK2/");
+	unlink(path);
+	end();
+}
+
+Test(call, keys_that_nobody_replaces_are_refused_at_once)
+{
+	static const char *const answers[] = { ERROR("403", "InvalidAccessKeyId"), NULL };
+
+	begin(answers);
+	cr_assert_eq(get(0, 0), -EACCES);
 	cr_assert_eq(server_count(server), 1);
 	end();
 }

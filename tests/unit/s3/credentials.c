@@ -26,6 +26,7 @@ static void set_up(void)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unsetenv(names[i]);
+	setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
 	cr_assert(mkdtemp(folder));
 	snprintf(credentials_file, sizeof(credentials_file), "%s/credentials", folder);
 	snprintf(config_file, sizeof(config_file), "%s/config", folder);
@@ -150,10 +151,66 @@ Test(credentials, unknown_profile)
 	assert_refused(&none, -EINVAL, "no profile 'nobody'");
 }
 
-Test(credentials, profile_of_a_kind_that_is_not_supported)
+Test(credentials, half_a_pair_does_not_join_the_other_file)
 {
-	write_file(config_file, "[default]\ncredential_process = /bin/x\n");
-	assert_refused(&none, -EINVAL, "credential_process, which is not supported");
+	write_file(credentials_file, "[default]\naws_access_key_id=A\naws_secret_access_key=S\n");
+	write_file(config_file, "[default]\naws_access_key_id=B\naws_secret_access_key=R\naws_session_token=T\n");
+	assert_found(&none, "A", "S", "", "");
+}
+
+Test(credentials, a_role_without_a_source)
+{
+	write_file(config_file, "[default]\nrole_arn=arn:aws:iam::1:role/x\n");
+	assert_refused(&none, -EINVAL, "wants one of source_profile");
+}
+
+Test(credentials, refused_keys_are_looked_up_again)
+{
+	struct s3_credentials *c = NULL;
+	static struct s3_keys keys;
+	struct err err = ERR_INIT;
+	int r;
+
+	write_file(credentials_file, "[default]\naws_access_key_id=A\naws_secret_access_key=S\n");
+	cr_assert_eq(s3_credentials_new(&none, &c, &err), 0);
+	cr_assert_eq(s3_credentials_get(c, &keys, &err), 0);
+	write_file(credentials_file, "[default]\naws_access_key_id=B\naws_secret_access_key=R\n");
+	cr_assert(s3_credentials_refused(c, keys.generation));
+	while ((r = s3_credentials_get(c, &keys, &err)) == -EAGAIN)
+		usleep(1000);
+	cr_assert_eq(r, 0);
+	cr_assert_str_eq(keys.access_key_id, "B");
+	cr_assert(s3_credentials_refused(c, keys.generation - 1), "newer ones are there already");
+	cr_assert_eq(s3_credentials_get(c, &keys, &err), 0);
+	s3_credentials_free(c);
+}
+
+Test(credentials, a_source_without_other_keys_is_not_asked_over_and_over)
+{
+	struct s3_credentials *c = NULL;
+	static struct s3_keys keys;
+	struct err err = ERR_INIT;
+	int r;
+
+	write_file(credentials_file, "[default]\naws_access_key_id=A\naws_secret_access_key=S\n");
+	cr_assert_eq(s3_credentials_new(&none, &c, &err), 0);
+	cr_assert_eq(s3_credentials_get(c, &keys, &err), 0);
+	cr_assert(s3_credentials_refused(c, keys.generation));
+	while ((r = s3_credentials_get(c, &keys, &err)) == -EAGAIN)
+		usleep(1000);
+	cr_assert_eq(r, 0);
+	cr_assert_not(s3_credentials_refused(c, keys.generation));
+	s3_credentials_free(c);
+}
+
+Test(credentials, explicit_keys_have_no_others)
+{
+	const struct s3_credentials_config config = { .access_key_id = "A", .secret_key = "S" };
+	struct s3_credentials *c = NULL;
+
+	cr_assert_eq(s3_credentials_new(&config, &c, NULL), 0);
+	cr_assert_not(s3_credentials_refused(c, 0));
+	s3_credentials_free(c);
 }
 
 Test(credentials, nothing_anywhere)

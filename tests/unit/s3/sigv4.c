@@ -12,7 +12,7 @@
 #define DATE H("x-amz-date", "20130524T000000Z")
 
 static const struct sigv4_scope scope = { "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-					  "us-east-1", "20130524T000000Z" };
+					  "us-east-1", "20130524T000000Z", NULL };
 
 static void assert_signature(struct sigv4_request *request, const char *expected, struct sigv4_chain *chain)
 {
