@@ -13,6 +13,7 @@
  * Rounds of 8 MiB, so that a read of a gigabyte needs no gigabyte present at once.
  */
 #include "shim/data.h"
+#include "shim/link.h"
 #include "shim/present.h"
 #include "shim/shim.h"
 
@@ -172,7 +173,7 @@ static long append(int fd, struct desc *d, const struct iovec *iov, int count, i
 	return rc;
 }
 
-long data_write(int fd, struct desc *d, const struct iovec *iov, int count, int64_t pos, int flags)
+static long write_bytes(int fd, struct desc *d, const struct iovec *iov, int count, int64_t pos, int flags)
 {
 	uint64_t len;
 
@@ -188,6 +189,26 @@ long data_write(int fd, struct desc *d, const struct iovec *iov, int count, int6
 	if (pos < 0)
 		return spans_at_offset(fd, d, iov, count, true);
 	return spans(fd, d, iov, count, pos, false, true);
+}
+
+/* O_SYNC, O_DSYNC: on a disk the bytes are safe when write returns; here, when the object holds them. */
+static long commit_written(const struct desc *d, long written)
+{
+	struct wire_sync_req req = { .file = d->file };
+	struct wire_sync_rep rep;
+	int rc = link_call(WIRE_SYNC, &req, &rep, NULL);
+
+	return rc ? rc : written;
+}
+
+long data_write(int fd, struct desc *d, const struct iovec *iov, int count, int64_t pos, int flags)
+{
+	long n = write_bytes(fd, d, iov, count, pos, flags);
+
+	if (unlikely(d->flags & O_DSYNC || flags & (RWF_DSYNC | RWF_SYNC)) && n > 0 && d->kind == WIRE_KIND_OBJECT &&
+	    fdtab_verify(fd, d))
+		return commit_written(d, n);
+	return n;
 }
 
 /* An object is data from end to end, whatever the inode's holes are. */

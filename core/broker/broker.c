@@ -92,6 +92,9 @@ static int make_objects(struct broker *b, const struct config *config, struct er
 		.dirty_max = config->dirty_max_bytes,
 		.part_bytes = config->part_bytes,
 		.parallel = config->parallel,
+		.uploads = config->uploads,
+		.commit_background = config->commit_background,
+		.fsync_staging = config->fsync_staging,
 		.deadline_ms = config->deadline_ms,
 	};
 
@@ -124,6 +127,7 @@ static int make_s3_volume(struct broker *b, const struct config *config, const s
 		.read_only = m->read_only,
 		.ttl_ms = config->ttl_ms,
 		.attributes_list = m->attributes_list,
+		.excl_open = config->excl_open,
 		.store = b->objects,
 		.watch = b->watch,
 		.events = { file_gone, b },

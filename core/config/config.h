@@ -41,7 +41,8 @@ struct config {
 	int log_level;         /* enum log_level */
 	uint64_t memory_bytes; /* in memfds of all open objects */
 	uint64_t put_max_bytes, part_bytes, dirty_max_bytes;
-	unsigned parallel, connections;
+	unsigned parallel, connections, uploads;
+	bool commit_background, fsync_staging, excl_open;
 	int ttl_ms, deadline_ms, connect_timeout_ms;
 	int idle_ms;              /* -1: nothing was said */
 	char *config_path, *user; /* the JSON file; whose entries of its sandboxMapping */

@@ -208,6 +208,12 @@ const char *option_shape(enum option_type type)
 		return "'true' or 'false'";
 	case OPTION_TYPE_ATTRIBUTES:
 		return "'posix' or 'list'";
+	case OPTION_TYPE_COMMIT:
+		return "'close' or 'background'";
+	case OPTION_TYPE_FSYNC:
+		return "'commit' or 'staging'";
+	case OPTION_TYPE_EXCL:
+		return "'close' or 'open'";
 	case OPTION_TYPE_SIZE:
 		return "a size such as 64M or 1GiB";
 	case OPTION_TYPE_DURATION:
@@ -238,6 +244,12 @@ static bool is_one_of(const char *text, const char *const *words)
 		if (strcmp(text, *words) == 0)
 			return true;
 	return false;
+}
+
+static int store_choice(const char *text, const char *no, const char *yes, bool *field)
+{
+	*field = strcmp(text, yes) == 0;
+	return *field || strcmp(text, no) == 0 ? 0 : -EINVAL;
 }
 
 /* Return: 0, -ENOMEM, -EINVAL where @text is no value of @type. */
@@ -275,8 +287,13 @@ static int store(enum option_type type, const char *text, void *field)
 		*(bool *)field = flag != (type == OPTION_TYPE_BOOL_NOT);
 		return 0;
 	case OPTION_TYPE_ATTRIBUTES:
-		*(bool *)field = strcmp(text, "list") == 0;
-		return *(bool *)field || strcmp(text, "posix") == 0 ? 0 : -EINVAL;
+		return store_choice(text, "posix", "list", field);
+	case OPTION_TYPE_COMMIT:
+		return store_choice(text, "close", "background", field);
+	case OPTION_TYPE_FSYNC:
+		return store_choice(text, "commit", "staging", field);
+	case OPTION_TYPE_EXCL:
+		return store_choice(text, "close", "open", field);
 	case OPTION_TYPE_SIZE:
 		return parse_size(text, field) ? 0 : -EINVAL;
 	case OPTION_TYPE_DURATION:

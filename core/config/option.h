@@ -25,6 +25,9 @@ enum option_type {
 	OPTION_TYPE_BOOL_NO,    /* bool; the flag `no-x` alone is false */
 	OPTION_TYPE_BOOL_NOT,   /* the same, stored negated */
 	OPTION_TYPE_ATTRIBUTES, /* bool: "list" */
+	OPTION_TYPE_COMMIT,     /* bool: "background" */
+	OPTION_TYPE_FSYNC,      /* bool: "staging" */
+	OPTION_TYPE_EXCL,       /* bool: "open" */
 	OPTION_TYPE_SIZE,       /* uint64_t: bytes, or with K M G T, KiB ..., all powers of 1,024 */
 	OPTION_TYPE_DURATION,   /* int: milliseconds, or with ms, s, m, h */
 	OPTION_TYPE_COUNT,      /* unsigned, 1 to 1,024 */

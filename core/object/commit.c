@@ -555,6 +555,23 @@ int object_closed(struct object *o, bool *ret_last, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+int object_fsync(struct object *o, struct err *err)
+{
+	bool staged;
+	int r;
+
+	pthread_mutex_lock(&o->lock);
+	staged = o->store->config.fsync_staging && o->stage.path && o->journaled && !o->forgotten &&
+		 (o->dirty || o->committing);
+	pthread_mutex_unlock(&o->lock);
+	if (!staged)
+		return object_sync(o, err);
+	r = stage_sync(&o->stage);
+	if (r == -ENOENT)
+		return object_sync(o, err); /* its upload was confirmed meanwhile */
+	return r < 0 ? err_set(err, -r, "the staging file of " NAME_FMT ": %s", NAME_ARG(o->name), strerror(-r)) : 0;
+}
+
 int object_result(struct object *o)
 {
 	int r;

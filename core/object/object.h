@@ -41,6 +41,9 @@ struct object_store_config {
 	uint64_t first_bytes;    /* fetched by the open; default 128 KiB */
 	uint64_t readahead_max;  /* window of a sequential reader; default 64 MiB */
 	unsigned parallel;       /* transfers of one object at once; default 8 */
+	unsigned uploads;        /* objects that are committed at once; default 64 */
+	bool commit_background;  /* object_closed() does not wait where the bytes are in staging_dir */
+	bool fsync_staging;      /* object_fsync(), object_store_sync() make staging durable and send nothing */
 	int deadline_ms;         /* of a wait without progress; default 30,000 */
 };
 int object_store_new(const struct object_store_config *config, struct object_store **ret, struct err *err);
@@ -150,6 +153,8 @@ int object_allocate(struct object *o, uint32_t mode, uint64_t off, uint64_t len,
  */
 int object_closed(struct object *o, bool *ret_last, struct err *err);
 int object_sync(struct object *o, struct err *err);
+/** object_fsync() - what fsync(2) asks for: object_sync(), or, with fsync_staging, data and journal safe on the disk. */
+int object_fsync(struct object *o, struct err *err);
 /** object_result() - the last commit's: 0; its errno, if it failed and nobody was given the file for writing since. */
 int object_result(struct object *o);
 

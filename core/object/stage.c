@@ -163,6 +163,27 @@ void stage_drop_journal(const struct stage *s)
 		(void)unlink(s->journal);
 }
 
+static int sync_path(const char *path, int flags)
+{
+	cleanup_close int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int stage_sync(const struct stage *s)
+{
+	cleanup_free char *dir = s->path ? strdup(s->path) : NULL;
+	int r;
+
+	if (!dir)
+		return s->path ? -ENOMEM : -EOPNOTSUPP;
+	*strrchr(dir, '/') = '\0';
+	r = fdatasync(s->ro) < 0 ? -errno : 0;
+	if (r == 0)
+		r = sync_path(s->journal, 0);
+	return r == 0 ? sync_path(dir, O_DIRECTORY) : r;
+}
+
 void stage_deinit(struct stage *s, bool keep)
 {
 	if (!keep && s->path)

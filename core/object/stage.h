@@ -41,6 +41,8 @@ int stage_name(struct stage *s, const char *dir, uint64_t id, struct err *err);
 /** stage_write_journal() - replaces the old one atomically. Not fsynced: it is to survive a broker, not the machine. */
 int stage_write_journal(const struct stage *s, const struct stage_journal *j, struct err *err);
 void stage_drop_journal(const struct stage *s);
+/** stage_sync() - data, journal and their names are on the disk, which survives the machine. */
+int stage_sync(const struct stage *s);
 
 /** stage_deinit() - @keep: leave data and journal for recovery. Accepts what is half made. */
 void stage_deinit(struct stage *s, bool keep);

@@ -303,6 +303,7 @@ static void set_defaults(struct object_store_config *c)
 	c->first_bytes = c->first_bytes ? c->first_bytes : KIB(128);
 	c->readahead_max = c->readahead_max ? c->readahead_max : MIB(64);
 	c->parallel = c->parallel ? c->parallel : 8;
+	c->uploads = c->uploads ? c->uploads : 64;
 	c->deadline_ms = c->deadline_ms ? c->deadline_ms : 30000;
 }
 
@@ -400,9 +401,12 @@ int object_store_sync(struct object_store *s, struct err *err)
 	struct object **list;
 	int r = 0;
 
-	run_all(s, JOB_FORCE);
+	if (!s->config.fsync_staging)
+		run_all(s, JOB_FORCE);
 	list = all_objects(s, &count);
 	for (size_t i = 0; i < count; i++) {
+		if (s->config.fsync_staging && object_dirty(list[i]) && r == 0)
+			r = object_fsync(list[i], err);
 		pthread_mutex_lock(&list[i]->lock);
 		if (list[i]->failed && r == 0) {
 			r = list[i]->commit_status;

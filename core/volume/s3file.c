@@ -55,7 +55,7 @@ int s3_file_sync(struct vfile *vf, struct vcall *call)
 
 	if (!f)
 		return 0;
-	rc = object_dirty(f->n->o) ? object_sync(f->n->o, &call->err) : 0;
+	rc = object_fsync(f->n->o, &call->err);
 	return rc ? rc : deferred_flush(s3_of(vf->volume), f->n->node);
 }
 

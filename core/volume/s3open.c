@@ -362,6 +362,28 @@ static int open_new(struct walk *w, const struct open_arg *a)
 	return hand_out(w, a, n);
 }
 
+/* --excl open: the object is there before anything is written, so that other sessions see it. */
+static int open_excl(struct walk *w, const struct open_arg *a)
+{
+	struct open_arg over = *a;
+	struct s3_info *base;
+	struct onode *n;
+	struct attr attr;
+	int rc;
+
+	change_new_attr(w->call, S_IFREG | a->mode, &attr);
+	rc = change_put(w->v, w->call, &w->key, &attr, NULL, &w->call->err);
+	if (rc)
+		return rc;
+	over.since = changes_now(w->v);
+	base = known_base(w);
+	if (!base)
+		return -ENOMEM;
+	rc = acquire(w, &over, OBJECT_WRITE, base->etag[0] ? base : NULL, false, &n);
+	free(base);
+	return rc ? rc : hand_out(w, &over, n);
+}
+
 static int open_create(struct walk *w, const struct open_arg *a)
 {
 	struct facts f;
@@ -370,7 +392,7 @@ static int open_create(struct walk *w, const struct open_arg *a)
 	if (rc)
 		return rc == -ENOENT ? walk_no_folder(w) : rc;
 	if (f.kind == NODE_ABSENT)
-		return open_new(w, a);
+		return a->flags & O_EXCL && w->v->excl_open ? open_excl(w, a) : open_new(w, a);
 	if (a->flags & O_EXCL)
 		return -EEXIST;
 	if (f.kind == NODE_DIR)

@@ -264,6 +264,7 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	v->store = config->store;
 	v->watch = config->watch;
 	v->attributes_list = config->attributes_list;
+	v->excl_open = config->excl_open;
 	v->uid = geteuid();
 	v->gid = getegid();
 	v->started_ns = s3_now_ns();

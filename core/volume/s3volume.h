@@ -54,7 +54,7 @@ struct s3volume {
 	struct object_store *store;
 	struct watch *watch;
 	struct s3path_root root;
-	bool attributes_list;
+	bool attributes_list, excl_open;
 	uint32_t uid, gid; /* of what has no owner: the broker's */
 	int64_t started_ns;
 	struct names names;

@@ -199,6 +199,7 @@ struct volume_s3_config {
 	bool read_only;
 	int ttl_ms; /* attributes and negative answers; default 1,000; what this session changed is seen at once */
 	bool attributes_list;       /* do not ask for user metadata */
+	bool excl_open;             /* O_EXCL puts an empty object at open */
 	struct object_store *store; /* borrowed */
 	struct watch *watch;        /* borrowed */
 	struct volume_events events;

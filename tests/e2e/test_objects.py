@@ -182,6 +182,43 @@ os.write(fd, b' and more')
     assert gw.get("f") == b"durable and more"
 
 
+SYNCS = {
+    "fsync": "os.fsync(fd)",
+    "fdatasync": "os.fdatasync(fd)",
+    "sync": "os.sync()",
+    "syncfs": "assert ctypes.CDLL(None).syncfs(fd) == 0",
+    "msync": "m = mmap.mmap(fd, 5)\nm[:5] = word\nm.flush()\nm.close()",
+    "O_SYNC": "g = os.open('/s3/f', os.O_WRONLY | os.O_SYNC)\nos.write(g, word)",
+    "O_DSYNC": "h = os.open('/s3/f', os.O_WRONLY | os.O_DSYNC)\nos.pwrite(h, word, 0)",
+    "RWF_DSYNC": "os.pwritev(fd, [word], 0, os.RWF_DSYNC)",
+}
+
+
+def test_what_commits_while_the_file_is_open(s3, eventually):
+    script = "import ctypes, mmap, os, time\nfd = os.open('/s3/f', os.O_RDWR | os.O_CREAT)\n"
+    for i, (name, call) in enumerate(SYNCS.items()):
+        script += (f"word = b'{i:5}'\nos.pwrite(fd, word, 0)\n{call}\nopen('did-{name}', 'w').close()\n"
+                   f"while not os.path.exists('seen-{name}'): time.sleep(0.01)\n")
+    p = s3.start(["/usr/bin/python3", "-c", script])
+    for i, name in enumerate(SYNCS):
+        eventually((s3.scratch / f"did-{name}").exists)
+        assert s3.get("f") == f"{i:5}".encode(), name
+        (s3.scratch / f"seen-{name}").touch()
+    assert s3.finish(p, b"").status == 0
+
+
+def test_exclusive_create_is_seen_at_once(gw, eventually):
+    """--excl open: a lock file between sessions."""
+    lock = "import os, sys\ntry: fd = os.open('/s3/lock', os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o400)\nexcept FileExistsError: sys.exit(17)\n"
+    p = gw.start(["/usr/bin/python3", "-c", lock + "open('ready', 'w').close()\ninput()\nos.write(fd, b'mine')"], options=["--excl", "open"])
+    eventually((gw.scratch / "ready").exists)
+    assert gw.get("lock") == b""
+    assert gw.run(["/usr/bin/python3", "-c", lock], options=["--excl", "open"], check=False).status == 17
+    gw.put("other", b"")
+    assert gw.finish(p, b"\n").status == 0
+    assert gw.get("lock") == b"mine"
+
+
 def test_close_waits_for_the_upload(s3):
     s3.python("import os\nfd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT)\nos.write(fd, b'x' * 1000)\nos.close(fd)\n"
               "import subprocess\n")

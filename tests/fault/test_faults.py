@@ -90,6 +90,28 @@ attempt('elsewhere', os.stat, '/tmp')
     assert listing.returncode == 0 and f"s3://{gw.bucket}/f" in listing.stdout, listing
 
 
+def test_fsync_to_staging_survives_the_broker(gw, eventually):
+    """--fsync staging: nothing is sent by fsync, and what it made safe outlives the broker."""
+    p = gw.start(["/usr/bin/python3", "-c", """
+import os, sys
+fd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT)
+os.write(fd, b'precious' * 1000)
+os.fsync(fd)
+os.sync()
+open('ready', 'w').close()
+sys.stdin.readline()
+"""], options=["--fsync", "staging"])
+    eventually((gw.scratch / "ready").exists)
+    assert gw.keys() == []
+    for pid in pids_of(gw, "s3shimd"):
+        os.kill(pid, signal.SIGKILL)
+    gw.finish(p, b"\n")
+    assert gw.keys() == []
+    listing = subprocess.run([BUILD / "s3ctl", "recover", "--cache-dir", gw.scratch / "cache"], capture_output=True, text=True,
+                             env=gw.base_env())
+    assert f"s3://{gw.bucket}/f" in listing.stdout and b"precious" * 1000 in kept(gw), listing
+
+
 def test_sigterm_to_s3run(gw, eventually):
     """The program gets it and ends by it; what it wrote is uploaded all the same, and s3run ends as the program did."""
     p = gw.start(["bash", "-c", "exec 5>/s3/f; echo x >&5; touch ready; while :; do sleep 0.05; done"])
