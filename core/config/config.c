@@ -28,7 +28,7 @@ struct load {
 	struct mount_text mounts[MOUNTS_MAX];
 	size_t mount_count;
 	struct mapping file;
-	bool has_file, templates; /* templates: as in struct mapping */
+	bool has_file, shown; /* shown: by config_load_file() */
 };
 
 static void load_deinit(struct load *l)
@@ -141,6 +141,7 @@ static int take_file(struct load *l, struct err *err)
 	if (r < 0)
 		return r;
 	l->has_file = true;
+	l->file.shown = l->shown;
 	return mapping_settings(&l->file, l->session, l->config, err);
 }
 
@@ -234,7 +235,7 @@ static int folder_mount(struct load *l, const char *point, const char *where, st
 	int r = mount_point(point, where, &m.mount, err);
 
 	if (r == 0)
-		r = mount_expand(dir->text, l->config->user, !l->templates, dir->where, &m.path, err);
+		r = mount_expand(dir->text, l->config->user, !l->shown || l->config->user, dir->where, &m.path, err);
 	if (r == 0)
 		r = mount_fill(&m, NULL, l->session, err);
 	return r < 0 ? r : mount_add(l->config, &m, where, err);
@@ -302,11 +303,10 @@ static int file_mounts(struct load *l, const char *point, const char *where, str
 
 	l->file.user = l->config->user;
 	l->file.default_mount = point;
-	l->file.templates = l->templates;
 	r = mapping_mounts(&l->file, l->session, l->config, err);
 	if (r == 0 && unnamed && !is_mounted(l->config, point))
 		r = unnamed_mount(l, point, where, err);
-	if (r == 0 && !l->config->mount_count && jtree_get(&l->file.j, 0, "sandboxMapping") >= 0)
+	if (r == 0 && !l->config->mount_count && !l->shown && jtree_get(&l->file.j, 0, "sandboxMapping") >= 0)
 		return err_set(err, EINVAL, "%s: sandboxMapping has nothing for user '%s' and nothing for \"\"",
 			       l->file.j.name, l->config->user ? l->config->user : "");
 	return r;
@@ -329,10 +329,30 @@ static int make_mounts(struct load *l, struct err *err)
 		return r;
 	if (level <= SETTING_FILE && is_mounted(l->config, point))
 		return 0;
+	if (l->shown)
+		return 0;
 	if ((bare && bare->level >= level) || (unnamed_level(l) == level && level > SETTING_FILE) ||
 	    !l->config->mount_count)
 		return unnamed_mount(l, point, where, err);
 	return 0;
+}
+
+/* Everything behind flags and environment. */
+static int convert(struct load *l, struct err *err)
+{
+	int r = take_file(l, err);
+
+	if (r == 0)
+		r = put_defaults(l, err);
+	if (r == 0)
+		r = store_group(l, OPTION_GROUP_SESSION, err);
+	if (r == 0)
+		r = store_group(l, OPTION_GROUP_RUN, err);
+	if (r == 0 && !l->session[OPT_memory_bytes].text)
+		l->config->memory_bytes = memory_default();
+	if (r == 0)
+		r = check_bounds(l, err);
+	return r < 0 ? r : make_mounts(l, err);
 }
 
 static int load(struct load *l, int argc, char **argv, struct config_args *ret_rest, struct err *err)
@@ -353,28 +373,37 @@ static int load(struct load *l, int argc, char **argv, struct config_args *ret_r
 		if (r < 0)
 			return r;
 	}
-	r = take_file(l, err);
-	if (r == 0)
-		r = put_defaults(l, err);
-	if (r == 0)
-		r = store_group(l, OPTION_GROUP_SESSION, err);
-	if (r == 0)
-		r = store_group(l, OPTION_GROUP_RUN, err);
-	if (r == 0 && !l->session[OPT_memory_bytes].text)
-		l->config->memory_bytes = memory_default();
-	if (r == 0)
-		r = check_bounds(l, err);
-	return r < 0 ? r : make_mounts(l, err);
+	return convert(l, err);
 }
+
+#define CONFIG_NOTHING \
+	{ \
+		.log_level = LOG_INFO, .idle_ms = -1, .control_fd = -1, .ready_fd = -1 \
+	}
 
 int config_load(struct config *ret, int argc, char **argv, struct config_args *ret_rest, struct err *err)
 {
 	struct load l = { .config = ret };
 	int r;
 
-	*ret = (struct config){ .log_level = LOG_INFO, .idle_ms = -1, .control_fd = -1, .ready_fd = -1 };
+	*ret = (struct config)CONFIG_NOTHING;
 	*ret_rest = (struct config_args){ 0 };
 	r = load(&l, argc, argv, ret_rest, err);
+	load_deinit(&l);
+	return r;
+}
+
+int config_load_file(struct config *ret, const char *path, const char *user, struct err *err)
+{
+	struct load l = { .config = ret, .shown = true };
+	int r;
+
+	*ret = (struct config)CONFIG_NOTHING;
+	r = put(&l, OPT_config_path, SETTING_FLAG, path, "--config", err);
+	if (r == 0 && user && *user)
+		r = put(&l, OPT_user, SETTING_FLAG, user, "--user", err);
+	if (r == 0)
+		r = convert(&l, err);
 	load_deinit(&l);
 	return r;
 }

@@ -78,6 +78,13 @@ struct config_args {
 int config_load(struct config *ret, int argc, char **argv, struct config_args *ret_rest, struct err *err);
 void config_deinit(struct config *config); /* wipes secrets */
 
+/**
+ * config_load_file() - what the file at @path alone gives to @user, without flags and environment
+ * @user: NULL or "" is everybody: placeholders stay as they are. Variables that hold secrets need not be set. Nothing
+ * mapped is no error: there are no mounts then. To be shown, not to be served. Return and owner as config_load().
+ */
+int config_load_file(struct config *ret, const char *path, const char *user, struct err *err);
+
 /** config_routes() - the value of S3SHIM_ROUTES: mount points separated by ':'. Return: 0, -ENAMETOOLONG. */
 int config_routes(const struct config *config, char *buf, size_t size);
 

@@ -84,7 +84,8 @@ static int remember_env(struct config *config, const char *name, struct err *err
 static int take_secret(const struct context *c, const char *name, int value, char **ret, struct err *err)
 {
 	__attribute__((cleanup(secret_deinit))) struct secret secret = { 0 };
-	int r = secret_read(c->j, value, name, c->m->folder, c->chosen, &secret, err);
+	enum secret_fetch fetch = !c->chosen ? SECRET_SHAPE : c->m->shown ? SECRET_FILES : SECRET_ALL;
+	int r = secret_read(c->j, value, name, c->m->folder, fetch, &secret, err);
 
 	if (r == 0 && secret.loose)
 		r = warn_loose(c->config, secret.loose, err);
@@ -281,7 +282,8 @@ static int file_path(const struct context *c, int node, struct mount_config *m, 
 	jtree_place(c->j, node, where, sizeof(where));
 	m->type = MOUNT_FILE;
 	/* What a placeholder stands for is known for the session's own user only. */
-	return mount_expand(text, c->chosen ? c->m->user : NULL, c->chosen && !c->m->templates, where, &m->path, err);
+	return mount_expand(text, c->chosen ? c->m->user : NULL, c->chosen && (!c->m->shown || c->m->user), where,
+			    &m->path, err);
 }
 
 static int file_entry(const struct context *c, int entry, struct mount_config *m, struct err *err)

@@ -23,7 +23,7 @@ struct mapping {
 	/* set by the caller, borrowed */
 	const char *user;          /* NULL: nobody in particular */
 	const char *default_mount; /* where the virtual path "" appears */
-	bool templates;            /* leave %u and so on as they stand: nobody's session, only to be shown */
+	bool shown; /* config_load_file(): placeholders stay without a user, and variables need not be set */
 };
 
 /** mapping_open() - read the file. Return: 0; negative errno with a sentence. */

@@ -351,6 +351,29 @@ int option_check(int opt, const struct setting *s, struct err *err)
 	return r;
 }
 
+bool option_show(int opt, const void *field, char *buf, size_t size)
+{
+	enum option_type type = option_rows[opt].type;
+	const char *text;
+
+	buf[0] = '\0';
+	if (option_is_bool(type)) {
+		bool set = *(const bool *)field;
+		(void)snprintf(buf, size, "%s", set != (type == OPTION_TYPE_BOOL_NOT) ? "true" : "false");
+		return set;
+	}
+	if (type == OPTION_TYPE_ATTRIBUTES) {
+		(void)snprintf(buf, size, "list");
+		return *(const bool *)field;
+	}
+	if (!is_text(type))
+		return false;
+	text = *(char *const *)field;
+	if (text && type == OPTION_TYPE_SECRET)
+		(void)snprintf(buf, size, "***");
+	return text && *text;
+}
+
 /* Levenshtein's distance, one row of the matrix; case counts nothing, long names are never near. */
 static size_t distance(const char *a, const char *b)
 {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 enum option_type {
+	/* char *: option.c counts on these being first, to CHECKSUM */
 	OPTION_TYPE_STRING,     /* char *, not empty */
 	OPTION_TYPE_SECRET,     /* the same; its value is never shown */
 	OPTION_TYPE_PATH,       /* char *, made absolute by the current directory */
@@ -94,6 +95,13 @@ int option_check(int opt, const struct setting *s, struct err *err);
 
 /** option_shape() - what a value of the type looks like, as in "is not %s". */
 const char *option_shape(enum option_type type);
+
+/**
+ * option_show() - a stored value for people; secrets are masked
+ * @field: where option_store() put it. Return: false where nothing is stored. Texts that are no secret are left out of
+ * @buf: they are what @field points to.
+ */
+bool option_show(int opt, const void *field, char *buf, size_t size);
 
 /** option_path_absolute() - malloc'd; @path made absolute by the current directory. NULL: errno. */
 char *option_path_absolute(const char *path);

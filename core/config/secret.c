@@ -76,8 +76,8 @@ static int from_env(const struct jtree *j, int node, const char *name, const cha
 }
 
 /* {"file": "..."} or {"env": "..."} */
-static int from_elsewhere(const struct jtree *j, int node, const char *name, const char *folder, bool fetch,
-			  struct secret *s, struct err *err)
+static int from_elsewhere(const struct jtree *j, int node, const char *name, const char *folder,
+			  enum secret_fetch fetch, struct secret *s, struct err *err)
 {
 	int key = jtree_first(j, node), value = key < 0 ? -1 : jtree_value(j, key);
 	cleanup_free char *kind = key < 0 ? NULL : jtree_text(j, key);
@@ -91,7 +91,7 @@ static int from_elsewhere(const struct jtree *j, int node, const char *name, con
 	if (!text || !*text || (!file && strchr(text, '=')))
 		return jtree_error(j, value, err, "'%s': \"%s\" needs %s", name, kind,
 				   file ? "the path of a file" : "the name of an environment variable");
-	if (!fetch) {
+	if (fetch == SECRET_SHAPE || (!file && fetch != SECRET_ALL)) {
 		s->text = strdup("-");
 		return s->text ? 0 : err_set(err, ENOMEM, "out of memory");
 	}
@@ -102,8 +102,8 @@ static int from_elsewhere(const struct jtree *j, int node, const char *name, con
 	return from_file(j, value, name, joined ? joined : text, s, err);
 }
 
-int secret_read(const struct jtree *j, int node, const char *name, const char *folder, bool fetch, struct secret *ret,
-		struct err *err)
+int secret_read(const struct jtree *j, int node, const char *name, const char *folder, enum secret_fetch fetch,
+		struct secret *ret, struct err *err)
 {
 	struct secret s = { 0 };
 	int r = 0;

@@ -9,9 +9,9 @@
 
 #include "config/jtree.h"
 
-#include <stdbool.h>
-
 #define SECRET_BYTES_MAX 8192 /* of a secret's file */
+
+enum secret_fetch { SECRET_SHAPE, SECRET_FILES, SECRET_ALL };
 
 struct secret {
 	char *text;  /* to be freed by option_wipe_free() */
@@ -21,12 +21,12 @@ struct secret {
 
 /**
  * secret_read() - the secret at @node
- * @name: of the option, for the sentence. @folder: what a relative file name is relative to. @fetch: false only looks at
- * the shape, and gives "-" where the text lies elsewhere.
+ * @name: of the option, for the sentence. @folder: what a relative file name is relative to. @fetch:
+ * SECRET_SHAPE looks at the shape alone and gives "-" where the text lies elsewhere; SECRET_FILES does so with variables.
  * A file's last newline is not part of the secret. Return: 0; -EINVAL with a sentence that has the place and no secret.
  */
-int secret_read(const struct jtree *j, int node, const char *name, const char *folder, bool fetch, struct secret *ret,
-		struct err *err);
+int secret_read(const struct jtree *j, int node, const char *name, const char *folder, enum secret_fetch fetch,
+		struct secret *ret, struct err *err);
 
 void secret_deinit(struct secret *s); /* wipes */
 
