@@ -13,15 +13,16 @@ static int enter(struct route *r)
 {
 	struct wire_access_req req = { .flags = WIRE_EFFECTIVE, .mode = X_OK };
 	struct wire_access_rep rep;
+	char real[WIRE_PATH_MAX];
 	struct wire_attr a;
-	int rc = names_stat(r, 0, &a);
+	int rc = names_realpath(r, &a, real);
 
 	if (rc)
 		return rc;
 	if (!S_ISDIR(a.mode))
 		return -ENOTDIR;
 	rc = names_call(r, WIRE_ACCESS, &req, &req.mount, &rep, NULL);
-	return rc ? rc : cwd_enter(r->path);
+	return rc ? rc : cwd_enter(real);
 }
 
 static int leave(const char *path)

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#define HOPS_MAX 40
-
 /* Where every hook of one path ends: @left is libc's function with r.path. */
 #define FINISH(rc, left) ((rc) == NAMES_LEFT ? (left) : (int)ret_errno(rc))
 
@@ -380,70 +378,10 @@ EXPORT int truncate64(const char *path, off64_t size)
 	return truncate(path, size);
 }
 
-/*
- * The one true path of something inside a mount: no link is left in it. Walks from the mount point down; a link starts
- * again with what it says, and may lead out: then libc goes on with the rest.
- */
-static long resolve_links(struct route *r, char *ret)
-{
-	char target[WIRE_PATH_MAX], rest[WIRE_PATH_MAX], next[WIRE_PATH_MAX];
-	struct route part;
-	long n;
-
-	for (int hops = 0; hops < HOPS_MAX; hops++) {
-		char *end = (char *)(uintptr_t)r->rel; /* the component that is looked at */
-		bool left = false, link = false;
-		while (*end && !link) {
-			char *slash = strchr(end, '/');
-			if (slash)
-				*slash = '\0';
-			part = *r;
-			part.rel = part.path + (r->rel - r->path);
-			n = call_readlink(&part, target, &left);
-			if (slash)
-				*slash = '/';
-			if (n >= 0) {
-				target[min_u64((uint64_t)n, sizeof(target) - 1)] = '\0';
-				(void)strcpy(rest, slash ? slash + 1 : "");
-				*end = '\0';
-				link = true;
-				continue;
-			}
-			if (n != -EINVAL)
-				return n;
-			if (!slash)
-				break;
-			end = slash + 1;
-		}
-		if (!link)
-			return route_normalise("/", r->path, ret, WIRE_PATH_MAX);
-		n = route_normalise(r->path, target, next, sizeof(next));
-		if (n >= 0)
-			n = route_normalise(next, rest, target, sizeof(target));
-		if (n < 0)
-			return n;
-		if (route_redirect(r, target) != ROUTE_MOUNT)
-			return 0;
-	}
-	return -ELOOP;
-}
-
-/* Return: 0 and @ret (of WIRE_PATH_MAX), -errno, NAMES_LEFT. */
-static int true_path(struct route *r, char *ret)
-{
-	struct wire_attr a;
-	int rc = names_stat(r, 0, &a);
-	long n;
-
-	if (rc)
-		return rc;
-	n = resolve_links(r, ret);
-	return n > 0 ? 0 : n == 0 ? NAMES_LEFT : (int)n;
-}
-
 EXPORT char *realpath(const char *path, char *out)
 {
 	char found[WIRE_PATH_MAX];
+	struct wire_attr a;
 	struct route r;
 	int rc;
 
@@ -458,7 +396,7 @@ EXPORT char *realpath(const char *path, char *out)
 			rc = ROUTE_MOUNT;
 		}
 		if (rc == ROUTE_MOUNT)
-			rc = true_path(&r, found);
+			rc = names_realpath(&r, &a, found);
 		if (rc == NAMES_LEFT)
 			return REAL(realpath)(r.path, out);
 	}

@@ -69,3 +69,15 @@ int names_stat(struct route *r, uint32_t flags, struct wire_attr *ret)
 		*ret = rep.attr;
 	return rc;
 }
+
+int names_realpath(struct route *r, struct wire_attr *ret_attr, char *ret)
+{
+	struct wire_realpath_req req = { 0 };
+	struct wire_realpath_rep rep;
+	struct link_extra x = { .tail = ret, .tail_room = WIRE_PATH_MAX, .fd = -1 };
+	int rc = names_call(r, WIRE_REALPATH, &req, &req.mount, &rep, &x);
+
+	if (!rc)
+		*ret_attr = rep.attr;
+	return rc;
+}

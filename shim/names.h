@@ -25,6 +25,9 @@ int names_call(struct route *r, enum wire_type type, void *req, uint32_t *mount,
  */
 int names_call_pair(struct route *from, struct route *to, enum wire_type type, uint32_t flags);
 
+/** names_realpath() - REALPATH: @ret, WIRE_PATH_MAX bytes, is absolute. Return: as names_call(). */
+int names_realpath(struct route *r, struct wire_attr *ret_attr, char *ret);
+
 /** names_stat() - STAT. Return: as names_call(). */
 int names_stat(struct route *r, uint32_t flags, struct wire_attr *ret);
 

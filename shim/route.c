@@ -3,7 +3,9 @@
  * mention the last component of some mount point as a component of its own, or is its base inside a mount? Every path
  * that can lead into a mount by its text does one or the other. Only then is it made absolute and normalised.
  *
- * `..` is removed by text: a `..` behind a symlink to a directory goes where the text says.
+ * `..` is removed by text where it is about a folder that is known to be none but itself: the current directory, an open
+ * one, what lies outside of mounts. Behind a name inside a mount it is left to the broker, which looks where the name
+ * leads.
  */
 #include "shim/route.h"
 #include "shim/cwd.h"
@@ -263,12 +265,91 @@ static bool ends_as_directory(const char *path)
 	return n > 1 && (path[n - 1] == '/' || (path[n - 1] == '.' && path[n - 2] == '/'));
 }
 
-static int resolve(const char *base, const char *path, struct route *ret)
+static int resolve_text(const char *base, const char *path, struct route *ret)
 {
 	long len = route_normalise(base, path, ret->path, sizeof(ret->path));
 
-	ret->hops = 0;
 	return len < 0 ? (int)len : match(ret, (size_t)len, ends_as_directory(path));
+}
+
+/* The next `..` at or behind @p, which has a name of @path's own right before it; NULL. */
+static const char *up_behind_name(const char *path, const char *p)
+{
+	bool name = false;
+
+	for (const char *at = path; *at;) {
+		size_t len = 0;
+		while (at[len] && at[len] != '/')
+			len++;
+		if (len == 2 && at[0] == '.' && at[1] == '.') {
+			if (name && at >= p)
+				return at;
+			name = false;
+		} else if (len && !(len == 1 && at[0] == '.')) {
+			name = true;
+		}
+		at += len;
+		while (*at == '/')
+			at++;
+	}
+	return NULL;
+}
+
+/* Behind the normalised part in @ret, at most the mount point long or more, @rest with its `..` but nothing empty. */
+static int append_rest(struct route *ret, const char *rest)
+{
+	size_t n = strlen(ret->path);
+
+	for (const char *p = rest; *p;) {
+		size_t len = 0;
+		while (p[len] && p[len] != '/')
+			len++;
+		if (len && !(len == 1 && p[0] == '.')) {
+			if (n + len + 3 > sizeof(ret->path))
+				return -ENAMETOOLONG;
+			ret->path[n++] = '/';
+			memcpy(ret->path + n, p, len);
+			n += len;
+		}
+		p += len;
+		while (*p == '/')
+			p++;
+	}
+	if (ends_as_directory(rest))
+		ret->path[n++] = '/';
+	ret->path[n] = '\0';
+	return ROUTE_MOUNT;
+}
+
+static __attribute__((noinline)) int resolve_up(const char *base, const char *path, const char *up, struct route *ret)
+{
+	char head[WIRE_PATH_MAX];
+
+	for (; up; up = up_behind_name(path, up + 2)) {
+		size_t n = (size_t)(up - path);
+		int rc;
+		if (n >= sizeof(head))
+			return -ENAMETOOLONG;
+		memcpy(head, path, n);
+		head[n] = '\0';
+		rc = resolve_text(base, head, ret);
+		if (rc < 0)
+			return rc;
+		if (rc != ROUTE_MOUNT || !*ret->rel)
+			continue;
+		n = strlen(ret->path); /* the slash before `..` made it end in one */
+		ret->path[n - (ret->path[n - 1] == '/')] = '\0';
+		return append_rest(ret, up);
+	}
+	return resolve_text(base, path, ret);
+}
+
+static int resolve(const char *base, const char *path, struct route *ret)
+{
+	const char *up = strstr(path, "/..") ? up_behind_name(path, path) : NULL;
+
+	ret->hops = 0;
+	return unlikely(up) ? resolve_up(base, path, up, ret) : resolve_text(base, path, ret);
 }
 
 /* Below a base that is inside a mount; a result outside is foreign, with the arguments rewritten. */

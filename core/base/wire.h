@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION     1
+#define WIRE_VERSION     2
 #define WIRE_PATH_MAX    4096 /* with the NUL, as PATH_MAX */
 #define WIRE_REQUEST_MAX 16384
 #define WIRE_REPLY_MAX   131072

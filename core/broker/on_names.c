@@ -3,10 +3,11 @@
 #include "broker/dispatch.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 /*
  * Handlers of messages that carry paths. The mount index is checked here; the path's shape and read-only mounts are
- * volume.c's, what `..` and symlinks mean is the volume's.
+ * volume.c's, what `..` means is dots.c's, what symlinks mean is the volume's.
  */
 int on_stat(struct exchange *x, const struct wire_stat_req *q, struct wire_stat_rep *a)
 {
@@ -16,6 +17,21 @@ int on_stat(struct exchange *x, const struct wire_stat_req *q, struct wire_stat_
 		return -EINVAL;
 	counter_add(COUNTER_lookups, 1);
 	return volume_stat(v, &x->call, x->string[0], q->flags & WIRE_NOFOLLOW, &a->attr);
+}
+
+int on_realpath(struct exchange *x, const struct wire_realpath_req *q, struct wire_realpath_rep *a)
+{
+	struct volume *v = exchange_volume(x, q->mount);
+	char path[WIRE_PATH_MAX];
+	int r;
+
+	if (!v)
+		return -EINVAL;
+	counter_add(COUNTER_lookups, 1);
+	r = volume_realpath(v, &x->call, x->string[0], &a->attr, path);
+	if (r == 0)
+		exchange_text(x, path, strlen(path));
+	return r;
 }
 
 int on_access(struct exchange *x, const struct wire_access_req *q, struct wire_access_rep *a)

@@ -278,6 +278,16 @@ static int file_stat(struct volume *v, struct vcall *call, const char *path, boo
 	return rc ? rc : host_attr(fd, ret);
 }
 
+static int file_realpath(struct volume *v, struct vcall *call, const char *path, struct wire_attr *ret_attr, char *ret)
+{
+	cleanup_close int fd = -1;
+	int rc = open_path(v, call, path, false, &fd);
+
+	if (rc == 0)
+		rc = host_attr(fd, ret_attr);
+	return rc ? rc : host_path_below(of(v)->root, fd, ret);
+}
+
 static int file_access(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint32_t flags)
 {
 	cleanup_close int fd = -1;
@@ -553,6 +563,7 @@ static const struct volume_ops file_ops = {
 	.type = "File",
 	.open = file_open,
 	.stat = file_stat,
+	.realpath = file_realpath,
 	.access = file_access,
 	.setattr = file_setattr,
 	.truncate = file_truncate,

@@ -41,6 +41,36 @@ void host_restore(const struct host_caller *saved)
 	errno = keep;
 }
 
+static int path_of(int fd, char *ret)
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, ret, WIRE_PATH_MAX);
+	if (n < 0 || n == WIRE_PATH_MAX)
+		return n < 0 ? -errno : -ENAMETOOLONG;
+	while (n && ret[n - 1] == '/')
+		n--;
+	ret[n] = '\0';
+	return (int)n;
+}
+
+int host_path_below(int root, int fd, char *ret)
+{
+	char top[WIRE_PATH_MAX], path[WIRE_PATH_MAX];
+	int len = path_of(root, top), n = path_of(fd, path);
+	struct stat st;
+
+	if (len < 0 || n < 0)
+		return len < 0 ? len : n;
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0 || n < len || memcmp(path, top, (size_t)len) != 0 ||
+	    (n > len && path[len] != '/'))
+		return -ENOENT;
+	memmove(ret, path + len + (n > len), (size_t)(n - len) + (n == len));
+	return 0;
+}
+
 static int64_t to_ns(const struct timespec *ts)
 {
 	return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;

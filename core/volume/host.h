@@ -24,6 +24,10 @@ int host_access(int fd, int mode);
 int host_setattr(int fd, const struct vsetattr *set);
 int host_statfs(int fd, struct wire_statfs_rep *ret);
 
+/** host_path_below() - the path of @fd below the folder @root, "" for itself, as the kernel knows it: no links in it.
+ *  @ret: WIRE_PATH_MAX bytes. -ENOENT where it has no name below it (any more). */
+int host_path_below(int root, int fd, char *ret);
+
 /** host_make_read_only() - exchange @fd for one below a read-only clone of its mount, where the kernel and our rights
  *  allow it (5.12, CAP_SYS_ADMIN); otherwise nothing happens. */
 void host_make_read_only(int *fd);

@@ -126,7 +126,7 @@ int s3path_key(const struct s3path_root *root, const char *clean, struct s3key *
 	if (prefix_len + len + 1 > S3_KEY_MAX)
 		return -ENAMETOOLONG;
 	if (!is_utf8(clean))
-		return -EINVAL;
+		return -EILSEQ;
 	memset(ret, 0, sizeof(*ret));
 	memcpy(ret->bucket, bucket, bucket_len);
 	if (len) {

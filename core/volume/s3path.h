@@ -43,7 +43,7 @@ int s3path_clean(const char *path, char *out, bool *ret_slash);
 
 /**
  * s3path_key() - the key of a clean path
- * Return: 0; -ENOENT for what cannot be a bucket; -EINVAL for what cannot be a key (no UTF-8); -ENAMETOOLONG for
+ * Return: 0; -ENOENT for what cannot be a bucket; -EILSEQ for what cannot be a key (no UTF-8); -ENAMETOOLONG for
  * components over 255 bytes or a key over 1,024, a directory's slash included.
  */
 int s3path_key(const struct s3path_root *root, const char *clean, struct s3key *ret);

@@ -9,6 +9,7 @@
 
 struct stat_arg {
 	bool nofollow;
+	char *real; /* NULL, or where to write the path that was found */
 	struct facts facts;
 };
 
@@ -23,7 +24,11 @@ static int do_stat(struct walk *w, void *arg)
 		return walk_missing(w);
 	if (facts_is_link(&a->facts) && (!a->nofollow || w->must_dir))
 		return walk_follow(w);
-	return a->facts.kind == NODE_FILE && w->must_dir ? -ENOTDIR : 0;
+	if (a->facts.kind == NODE_FILE && w->must_dir)
+		return -ENOTDIR;
+	if (a->real)
+		memcpy(a->real, w->path, strlen(w->path) + 1);
+	return 0;
 }
 
 static int s3_stat(struct volume *v, struct vcall *call, const char *path, bool nofollow, struct wire_attr *ret)
@@ -33,6 +38,16 @@ static int s3_stat(struct volume *v, struct vcall *call, const char *path, bool 
 
 	if (rc == 0)
 		lookup_attr(s3_of(v), &a.facts, ret);
+	return rc;
+}
+
+static int s3_realpath(struct volume *v, struct vcall *call, const char *path, struct wire_attr *ret_attr, char *ret)
+{
+	struct stat_arg a = { .real = ret };
+	int rc = walk_run(s3_of(v), call, path, do_stat, &a);
+
+	if (rc == 0)
+		lookup_attr(s3_of(v), &a.facts, ret_attr);
 	return rc;
 }
 
@@ -197,6 +212,7 @@ static const struct volume_ops s3_ops = {
 	.type = "S3",
 	.open = s3_open,
 	.stat = s3_stat,
+	.realpath = s3_realpath,
 	.access = s3_access,
 	.setattr = s3_setattr,
 	.truncate = s3_truncate,

@@ -1,8 +1,10 @@
 #include "volume/volume.h"
 
 #include "base/util.h"
+#include "volume/dots.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -13,11 +15,13 @@
 
 #define FORWARD(v, op, ...) ((v)->ops->op ? (v)->ops->op(__VA_ARGS__) : -ENOSYS)
 
-/* Components are not empty and not `.`; `..` never climbs out by itself; one trailing slash is "must be a directory".
+/*
+ * Components are not empty and not `.`; one trailing slash is "must be a directory". A path with `..` in it is not looked
+ * at any further: the program's side goes on with the path that it means.
  */
-static int check_path(const char *path)
+static int check_path(struct volume *v, struct vcall *call, const char *path, int which)
 {
-	int depth = 0;
+	bool up = false;
 
 	if (strlen(path) >= WIRE_PATH_MAX)
 		return -ENAMETOOLONG;
@@ -26,17 +30,25 @@ static int check_path(const char *path)
 
 		if (len == 0 || (len == 1 && p[0] == '.'))
 			return -EINVAL;
-		if (len == 2 && p[0] == '.' && p[1] == '.') {
-			if (--depth < 0)
-				return -EINVAL;
-		} else {
-			depth++;
-		}
+		up |= len == 2 && p[0] == '.' && p[1] == '.';
 		p += len;
 		if (*p == '/')
 			p++;
 	}
-	return 0;
+	if (!up)
+		return 0;
+	call->redirect_which = which;
+	return dots_resolve(v, call, path);
+}
+
+/* A name that can be given or taken away: `..` is none. */
+static bool ends_in_dots(const char *path)
+{
+	size_t len = strlen(path);
+
+	while (len && path[len - 1] == '/')
+		len--;
+	return len >= 2 && memcmp(path + len - 2, "..", 2) == 0 && (len == 2 || path[len - 3] == '/');
 }
 
 /* What a lookup says that may not change anything: VOLUME_REDIRECT, an error of the lookup, or 0: it is there. */
@@ -103,7 +115,7 @@ static int open_read_only(struct volume *v, struct vcall *call, const char *path
 int volume_open(struct volume *v, struct vcall *call, const char *path, uint32_t flags, uint32_t mode,
 		struct volume_opened *ret)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	if (rc)
 		return rc;
@@ -114,14 +126,14 @@ int volume_open(struct volume *v, struct vcall *call, const char *path, uint32_t
 
 int volume_stat(struct volume *v, struct vcall *call, const char *path, bool nofollow, struct wire_attr *ret)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	return rc ? rc : FORWARD(v, stat, v, call, path, nofollow, ret);
 }
 
 int volume_access(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint32_t flags)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	if (rc)
 		return rc;
@@ -134,7 +146,7 @@ int volume_access(struct volume *v, struct vcall *call, const char *path, uint32
 
 int volume_setattr(struct volume *v, struct vcall *call, const char *path, bool nofollow, const struct vsetattr *set)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	if (rc)
 		return rc;
@@ -145,7 +157,7 @@ int volume_setattr(struct volume *v, struct vcall *call, const char *path, bool 
 
 int volume_truncate(struct volume *v, struct vcall *call, const char *path, uint64_t size)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	if (rc)
 		return rc;
@@ -158,7 +170,7 @@ int volume_truncate(struct volume *v, struct vcall *call, const char *path, uint
 
 int volume_statfs(struct volume *v, struct vcall *call, const char *path, struct wire_statfs_rep *ret)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	if (rc)
 		return rc;
@@ -170,14 +182,28 @@ int volume_statfs(struct volume *v, struct vcall *call, const char *path, struct
 
 int volume_readlink(struct volume *v, struct vcall *call, const char *path, char *buf, size_t room, size_t *ret_len)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	return rc ? rc : FORWARD(v, readlink, v, call, path, buf, room, ret_len);
 }
 
+int volume_realpath(struct volume *v, struct vcall *call, const char *path, struct wire_attr *ret_attr, char *ret)
+{
+	char below[WIRE_PATH_MAX];
+	int rc = check_path(v, call, path, 0);
+
+	if (rc == 0)
+		rc = FORWARD(v, realpath, v, call, path, ret_attr, below);
+	if (rc)
+		return rc;
+	return snprintf(ret, WIRE_PATH_MAX, "%s%s%s", v->mount, below[0] ? "/" : "", below) >= WIRE_PATH_MAX
+		   ? -ENAMETOOLONG
+		   : 0;
+}
+
 int volume_mkdir(struct volume *v, struct vcall *call, const char *path, uint32_t mode)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	if (rc)
 		return rc;
@@ -188,7 +214,7 @@ int volume_mkdir(struct volume *v, struct vcall *call, const char *path, uint32_
 
 int volume_rmdir(struct volume *v, struct vcall *call, const char *path)
 {
-	int rc = check_path(path);
+	int rc = ends_in_dots(path) ? -ENOTEMPTY : check_path(v, call, path, 0);
 
 	if (rc)
 		return rc;
@@ -199,7 +225,7 @@ int volume_rmdir(struct volume *v, struct vcall *call, const char *path)
 
 int volume_unlink(struct volume *v, struct vcall *call, const char *path)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	if (rc)
 		return rc;
@@ -220,12 +246,17 @@ static int refuse_two(struct volume *v, struct vcall *call, const char *from, co
 	return refuse_removal(v, call, to);
 }
 
+static int check_two(struct volume *v, struct vcall *call, const char *from, const char *to)
+{
+	int rc = check_path(v, call, from, 1);
+
+	return rc ? rc : check_path(v, call, to, 2);
+}
+
 int volume_rename(struct volume *v, struct vcall *call, const char *from, const char *to, uint32_t flags)
 {
-	int rc = check_path(from);
+	int rc = ends_in_dots(from) || ends_in_dots(to) ? -EBUSY : check_two(v, call, from, to);
 
-	if (rc == 0)
-		rc = check_path(to);
 	if (rc)
 		return rc;
 	if (v->read_only)
@@ -235,7 +266,7 @@ int volume_rename(struct volume *v, struct vcall *call, const char *from, const 
 
 int volume_symlink(struct volume *v, struct vcall *call, const char *target, const char *path)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 2);
 
 	if (rc)
 		return rc;
@@ -251,10 +282,8 @@ int volume_symlink(struct volume *v, struct vcall *call, const char *target, con
 
 int volume_link(struct volume *v, struct vcall *call, const char *from, const char *to, uint32_t flags)
 {
-	int rc = check_path(from);
+	int rc = check_two(v, call, from, to);
 
-	if (rc == 0)
-		rc = check_path(to);
 	if (rc)
 		return rc;
 	if (v->read_only)
@@ -264,7 +293,7 @@ int volume_link(struct volume *v, struct vcall *call, const char *from, const ch
 
 int volume_mknod(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint64_t rdev)
 {
-	int rc = check_path(path);
+	int rc = check_path(v, call, path, 0);
 
 	if (rc)
 		return rc;

@@ -87,6 +87,8 @@ struct volume_ops {
 	/* @ret_len: without a NUL; at most @room bytes are written */
 	int (*readlink)(struct volume *v, struct vcall *call, const char *path, char *buf, size_t room,
 			size_t *ret_len);
+	/* What stat says with links followed, and the path without any: @ret of WIRE_PATH_MAX, below the mount point. */
+	int (*realpath)(struct volume *v, struct vcall *call, const char *path, struct wire_attr *ret_attr, char *ret);
 	int (*mkdir)(struct volume *v, struct vcall *call, const char *path, uint32_t mode);
 	int (*rmdir)(struct volume *v, struct vcall *call, const char *path);
 	int (*unlink)(struct volume *v, struct vcall *call, const char *path);
@@ -148,6 +150,8 @@ int volume_setattr(struct volume *v, struct vcall *call, const char *path, bool 
 int volume_truncate(struct volume *v, struct vcall *call, const char *path, uint64_t size);
 int volume_statfs(struct volume *v, struct vcall *call, const char *path, struct wire_statfs_rep *ret);
 int volume_readlink(struct volume *v, struct vcall *call, const char *path, char *buf, size_t room, size_t *ret_len);
+/** volume_realpath() - @ret: WIRE_PATH_MAX bytes, absolute, with the mount point. */
+int volume_realpath(struct volume *v, struct vcall *call, const char *path, struct wire_attr *ret_attr, char *ret);
 int volume_mkdir(struct volume *v, struct vcall *call, const char *path, uint32_t mode);
 int volume_rmdir(struct volume *v, struct vcall *call, const char *path);
 int volume_unlink(struct volume *v, struct vcall *call, const char *path);

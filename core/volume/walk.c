@@ -1,3 +1,4 @@
+#include "volume/dots.h"
 #include "volume/s3volume.h"
 
 #include <stdio.h>
@@ -6,7 +7,8 @@
 /*
  * Names on the way are not looked at: that costs a request each, and hardly ever is one a symlink. Only where nothing
  * was found, the components before it are asked for, from the last to the first: a file there is ENOTDIR, a symlink is
- * resolved and the operation begins again. `..` is lexical.
+ * resolved and the operation begins again. A path has no `..` (dots.h); a link's target may: `..` at its beginning is
+ * about folders that were found, behind a name it is resolved by the program's side asking again.
  */
 #define LINKS_MAX 40
 
@@ -57,6 +59,15 @@ static int leave(struct walk *w, const char *target)
 	}
 }
 
+/* @path of the mount point, as it is. */
+static int redirect_below(struct walk *w, const char *path)
+{
+	int n = snprintf(w->call->redirect, sizeof(w->call->redirect), "%s/%s%s", w->v->base.mount, path,
+			 w->must_dir ? "/" : "");
+
+	return n >= (int)sizeof(w->call->redirect) ? -ENAMETOOLONG : VOLUME_REDIRECT;
+}
+
 /* The symlink at the first @len bytes of the path, whose key is @k. */
 static int resolve(struct walk *w, const struct s3key *k, size_t len)
 {
@@ -81,6 +92,8 @@ static int resolve(struct walk *w, const struct s3key *k, size_t len)
 	snprintf(joined, sizeof(joined), "%.*s%s%s", (int)dir, w->path, target, rest);
 	if (strlen(joined) >= WIRE_PATH_MAX)
 		return -ENAMETOOLONG;
+	if (dots_behind_name(target))
+		return redirect_below(w, joined);
 	rc = set_path(w, joined);
 	if (rc == -EXDEV)
 		return leave(w, joined);

@@ -155,8 +155,6 @@ Test(file_volume, bad_paths_are_refused)
 	cr_assert_eq(volume_stat(vol, &call, "/etc", false, &attr), -EINVAL);
 	cr_assert_eq(volume_stat(vol, &call, "a//b", false, &attr), -EINVAL);
 	cr_assert_eq(volume_stat(vol, &call, "./b", false, &attr), -EINVAL);
-	cr_assert_eq(volume_stat(vol, &call, "..", false, &attr), -EINVAL);
-	cr_assert_eq(volume_stat(vol, &call, "a/../..", false, &attr), -EINVAL);
 	cr_assert_eq(volume_stat(vol, &call, "", false, &attr), 0);
 }
 
@@ -218,17 +216,35 @@ Test(file_volume, names_beyond_a_leaving_link_are_redirects)
 	cr_assert_eq(volume_unlink(vol, &call, "abs"), 0);
 }
 
-Test(file_volume, dotdot_after_a_link_stays_inside)
+Test(file_volume, dotdot_is_a_redirect_to_where_it_leads)
 {
 	struct wire_attr attr;
 
 	mkdir(host("d"), 0755);
 	mkdir(host("d/e"), 0755);
-	put("d/f", "1");
 	put("f", "22");
 	cr_assert_eq(symlink("d/e", host("l")), 0);
-	cr_assert_eq(volume_stat(vol, &call, "l/../f", false, &attr), 0);
-	cr_assert_eq(attr.size, 1);
+	cr_assert_eq(symlink("/far/away", host("abs")), 0);
+	cr_assert_eq(volume_stat(vol, &call, "l/../f", false, &attr), VOLUME_REDIRECT);
+	cr_assert_str_eq(call.redirect, "/mnt/v/d/f");
+	cr_assert_eq(volume_stat(vol, &call, "l/../../f/", false, &attr), VOLUME_REDIRECT);
+	cr_assert_str_eq(call.redirect, "/mnt/v/f/");
+	cr_assert_eq(volume_stat(vol, &call, "abs/../x", false, &attr), VOLUME_REDIRECT);
+	cr_assert_str_eq(call.redirect, "/far/away/../x");
+	cr_assert_eq(volume_stat(vol, &call, "d/../../x", false, &attr), VOLUME_REDIRECT);
+	cr_assert_str_eq(call.redirect, "/mnt/v/../x");
+	cr_assert_eq(volume_stat(vol, &call, "f/../x", false, &attr), -ENOTDIR);
+	cr_assert_eq(volume_stat(vol, &call, "none/../x", false, &attr), -ENOENT);
+	cr_assert_eq(volume_rename(vol, &call, "f", "l/../g", 0), VOLUME_REDIRECT);
+	cr_assert_eq(call.redirect_which, 2);
+	cr_assert_eq(volume_rename(vol, &call, "l/..", "g", 0), -EBUSY);
+}
+
+Test(file_volume, links_out_are_never_opened)
+{
+	struct wire_attr attr;
+
+	mkdir(host("d"), 0755);
 	/* lexically inside, really outside: never opened, a redirect */
 	cr_assert_eq(symlink("../..", host("d/out")), 0);
 	cr_assert_eq(volume_stat(vol, &call, "d/out/root/f", false, &attr), VOLUME_REDIRECT);

@@ -419,7 +419,8 @@ Test(s3_volume, the_prefix_confines)
 	rig_mount(&(struct volume_s3_config){ .prefix = "a/b" });
 	cr_assert_str_eq(rig_ls(""), "f ");
 	cr_assert_str_eq(rig_read("f"), "in");
-	cr_assert_str_eq(rig_read("../f"), "errno -22");
+	cr_assert_str_eq(rig_read("../bb/f"), "errno 1"); /* a redirect: out of the mount */
+	cr_assert_str_eq(rig.call.redirect, "/s3/../bb/f");
 	cr_assert_eq(rig_write("n", "x", O_CREAT), 0);
 	cr_assert(fake_has("a/b/n"));
 }
