@@ -531,19 +531,29 @@ int commit_locked(struct object *o, bool quiet_only, struct err *err)
 	return r;
 }
 
+/* Close does not wait where the bytes outlive the broker. How it went, drain tells. */
+static bool in_background(const struct object *o)
+{
+	return o->store->config.commit_background && o->stage.path && o->journaled;
+}
+
 int object_closed(struct object *o, bool *ret_last, struct err *err)
 {
 	bool last = true;
 	int r = 0;
 
 	pthread_mutex_lock(&o->lock);
-	if (o->committing && o->quiet) {
+	if (o->committing && o->quiet && in_background(o)) {
+		r = 0;
+	} else if (o->committing && o->quiet) {
 		object_wait_commit_locked(o); /* nobody could write since it began: it is ours too */
 		r = o->failed ? o->commit_status : 0;
 	} else if (!watch_try_no_writers(o->watched)) {
 		last = false;
 	} else if (o->failed) {
 		r = o->commit_status;
+	} else if (in_background(o)) {
+		store_queue(o, JOB_COMMIT);
 	} else {
 		r = commit_locked(o, true, NULL);
 		last = r != 1;

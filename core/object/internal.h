@@ -108,8 +108,6 @@ struct failure {
 	struct failure *prev, *next;
 };
 
-#define WORKERS 8
-
 struct object_store {
 	struct object_store_config config;
 	char *staging_dir;
@@ -117,7 +115,8 @@ struct object_store {
 	pthread_mutex_t lock;
 	pthread_cond_t cond; /* work came, work was done */
 	struct object *table, *all, *queue;
-	unsigned busy; /* workers at work */
+	pthread_cond_t work;   /* for one worker: the queue has grown */
+	unsigned busy, queued; /* workers at work, objects in the queue */
 	uint64_t next_id;
 	uint64_t memory_used;
 	unsigned uploading;
@@ -130,7 +129,7 @@ struct object_store {
 	unsigned fills;       /* made and not yet freed */
 	struct style *styles; /* style.c */
 
-	pthread_t workers[WORKERS], reaper, ticker;
+	pthread_t *workers, reaper, ticker; /* workers: config.uploads of them at most, made when they are needed */
 	unsigned worker_count;
 	bool reaper_runs, ticker_runs;
 };

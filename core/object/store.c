@@ -40,6 +40,16 @@ void store_discharge(struct object_store *s, uint64_t bytes)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void *worker_main(void *arg);
+
+/* Where a thread cannot be made the others do the work. */
+static void worker_for_one_more_locked(struct object_store *s)
+{
+	if (s->queued > s->worker_count - s->busy && s->worker_count < s->config.uploads &&
+	    pthread_create(&s->workers[s->worker_count], NULL, worker_main, s) == 0)
+		s->worker_count++;
+}
+
 static void queue_locked(struct object *o, unsigned jobs)
 {
 	struct object_store *s = o->store;
@@ -50,7 +60,9 @@ static void queue_locked(struct object *o, unsigned jobs)
 	o->queued = true;
 	o->refs++;
 	DL_APPEND2(s->queue, o, queue_prev, queue_next);
-	pthread_cond_broadcast(&s->cond);
+	s->queued++;
+	worker_for_one_more_locked(s);
+	pthread_cond_signal(&s->work);
 }
 
 void store_queue(struct object *o, unsigned jobs)
@@ -157,10 +169,11 @@ static void *worker_main(void *arg)
 		unsigned jobs;
 
 		if (!o) {
-			pthread_cond_wait(&s->cond, &s->lock);
+			pthread_cond_wait(&s->work, &s->lock);
 			continue;
 		}
 		DL_DELETE2(s->queue, o, queue_prev, queue_next);
+		s->queued--;
 		o->queued = false;
 		o->running = true;
 		jobs = o->jobs;
@@ -279,17 +292,20 @@ static void *ticker_main(void *arg)
 
 static int start_threads(struct object_store *s)
 {
-	int r = pthread_create(&s->reaper, NULL, reaper_main, s);
+	int r;
 
+	s->workers = calloc(s->config.uploads, sizeof(*s->workers));
+	if (!s->workers)
+		return ENOMEM;
+	r = pthread_create(&s->reaper, NULL, reaper_main, s);
 	s->reaper_runs = r == 0;
 	if (r == 0) {
 		r = pthread_create(&s->ticker, NULL, ticker_main, s);
 		s->ticker_runs = r == 0;
 	}
-	for (unsigned i = 0; i < WORKERS && r == 0; i++) {
-		r = pthread_create(&s->workers[i], NULL, worker_main, s);
-		if (r == 0)
-			s->worker_count++;
+	if (r == 0) {
+		r = pthread_create(&s->workers[0], NULL, worker_main, s);
+		s->worker_count = r == 0;
 	}
 	return r;
 }
@@ -318,6 +334,7 @@ struct object_store *object_store_free(struct object_store *s)
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
 	pthread_cond_broadcast(&s->cond);
+	pthread_cond_broadcast(&s->work);
 	pthread_mutex_unlock(&s->lock);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		pthread_join(s->workers[i], NULL);
@@ -341,8 +358,10 @@ struct object_store *object_store_free(struct object_store *s)
 		free(f);
 	}
 	style_free(s);
+	pthread_cond_destroy(&s->work);
 	pthread_cond_destroy(&s->cond);
 	pthread_mutex_destroy(&s->lock);
+	free(s->workers);
 	free(s->staging_dir);
 	free(s);
 	return NULL;
@@ -361,6 +380,7 @@ int object_store_new(const struct object_store_config *config, struct object_sto
 	s->staging_dir = config->staging_dir && config->staging_dir[0] ? strdup(config->staging_dir) : NULL;
 	pthread_mutex_init(&s->lock, NULL);
 	clock_cond_init(&s->cond);
+	clock_cond_init(&s->work);
 	r = start_threads(s);
 	if (r) {
 		object_store_free(s);

@@ -58,7 +58,8 @@ uint64_t stream_owes(struct object *o)
 	uint64_t size = 0, sent = 0;
 
 	pthread_mutex_lock(&o->lock);
-	if (o->state == OBJECT_OPEN && o->writable && o->dirty && !o->forgotten && !o->failed && !o->base_end) {
+	if (o->state == OBJECT_OPEN && o->writable && !o->forgotten && !o->failed && !o->base_end &&
+	    (o->dirty || (o->committing && o->store->config.commit_background))) {
 		size = stage_size(&o->stage);
 		if (o->stream && o->stream->next)
 			sent = plan_grid((unsigned)o->stream->next, o->store->config.part_bytes).end;

@@ -112,6 +112,43 @@ sys.stdin.readline()
     assert f"s3://{gw.bucket}/f" in listing.stdout and b"precious" * 1000 in kept(gw), listing
 
 
+TWO_FILES = """
+import os, sys
+fds = [os.open(f'/s3/f{i}', os.O_WRONLY | os.O_CREAT) for i in range(2)]
+for i, fd in enumerate(fds): os.write(fd, b'precious%d' % i)
+open('ready', 'w').close()
+sys.stdin.readline()
+for fd in fds: os.close(fd)
+open('closed', 'w').close()
+sys.stdin.readline()
+"""
+
+
+def test_background_close_does_not_wait_for_the_server(private, eventually):
+    p = private.start(["/usr/bin/python3", "-c", TWO_FILES], options=["--commit", "background"])
+    eventually((private.scratch / "ready").exists)
+    private.server.pause()
+    p.stdin.write(b"\n")
+    p.stdin.flush()
+    eventually((private.scratch / "closed").exists)
+    private.server.resume()
+    assert private.finish(p, b"\n").status == 0
+    assert [private.get(f"f{i}") for i in range(2)] == [b"precious0", b"precious1"]
+
+
+def test_background_uploads_that_fail_are_listed(private, eventually):
+    p = private.start(["/usr/bin/python3", "-c", TWO_FILES],
+                      options=["--commit", "background", "--deadline", "3s", "--connect-timeout", "1s"])
+    eventually((private.scratch / "ready").exists)
+    private.server.kill()
+    p.stdin.write(b"\n")
+    p.stdin.flush()
+    eventually((private.scratch / "closed").exists)
+    r = private.finish(p, b"\n")
+    assert r.status == 74, r
+    assert all(f"s3://{private.bucket}/f{i}" in r.err for i in range(2)), r
+
+
 def test_sigterm_to_s3run(gw, eventually):
     """The program gets it and ends by it; what it wrote is uploaded all the same, and s3run ends as the program did."""
     p = gw.start(["bash", "-c", "exec 5>/s3/f; echo x >&5; touch ready; while :; do sleep 0.05; done"])

@@ -39,7 +39,7 @@ struct fake fake;
 static struct s3_client the_client;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thing *objects, *uploads;
-static unsigned counts[S3_OP_MAX], serial;
+static unsigned counts[S3_OP_MAX], serial, under_way, peak;
 static uint64_t sent_bytes, got_bytes;
 
 static void free_things(struct thing **list)
@@ -123,7 +123,7 @@ void fake_reset(void)
 	memset(&fake, 0, sizeof(fake));
 	fake.chunk = 24000;
 	memset(counts, 0, sizeof(counts));
-	sent_bytes = got_bytes = 0;
+	sent_bytes = got_bytes = peak = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -210,6 +210,16 @@ static uint64_t locked_value(const uint64_t *p)
 	v = *p;
 	pthread_mutex_unlock(&lock);
 	return v;
+}
+
+unsigned fake_peak(void)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&lock);
+	n = peak;
+	pthread_mutex_unlock(&lock);
+	return n;
 }
 
 uint64_t fake_sent_bytes(void)
@@ -498,6 +508,8 @@ static bool shall_fail(const struct s3_call *c)
 
 	pthread_mutex_lock(&lock);
 	counts[c->op]++;
+	under_way++;
+	peak = under_way > peak ? under_way : peak;
 	fail = c->op == fake.fail_op && fake.fail_times != 0;
 	if (fail && fake.fail_times > 0)
 		fake.fail_times--;
@@ -519,6 +531,9 @@ static void *call_main(void *arg)
 		c->status = perform(run);
 	if (fail)
 		c->status = refuse(c, fake.fail_status, fake.fail_http ? fake.fail_http : 500, "InjectedFailure");
+	pthread_mutex_lock(&lock);
+	under_way--;
+	pthread_mutex_unlock(&lock);
 	if (c->on_done)
 		c->on_done(c, c->arg);
 	return NULL;

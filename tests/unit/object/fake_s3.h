@@ -32,6 +32,7 @@ bool fake_info(const char *key, struct s3_info *ret);
 unsigned fake_count(enum s3_op op); /* calls since fake_reset() or fake_forget_counts() */
 unsigned fake_total(void);
 void fake_forget_counts(void);
+unsigned fake_peak(void);         /* the most calls that ran at once */
 uint64_t fake_sent_bytes(void);   /* bodies of PUT and UploadPart */
 uint64_t fake_got_bytes(void);    /* bodies of GET */
 unsigned fake_uploads_open(void); /* multipart uploads neither completed nor aborted */

@@ -874,3 +874,68 @@ Test(object_write_held, a_server_that_refuses_holds_nobody_back)
 	write_all(&p, want + MIB(16), MIB(24), MIB(16));
 	cr_assert_eq(prog_close(&p), -EIO);
 }
+
+static void make_background(void)
+{
+	bench_open(&(struct object_store_config){ .commit_background = true });
+}
+
+TestSuite(object_write_background, .init = make_background, .fini = bench_close);
+
+static void write_text(const char *key, enum object_intent intent, const char *text)
+{
+	struct prog p;
+
+	cr_assert_eq(prog_open(&p, key, intent, O_WRONLY), 0);
+	write_all(&p, text, strlen(text), 0);
+	cr_assert_eq(prog_close(&p), 0);
+}
+
+Test(object_write_background, close_does_not_wait_and_uploads_go_side_by_side)
+{
+	char key[16];
+
+	fake.delay_us = 1000000;
+	for (int i = 0; i < 48; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		write_text(key, OBJECT_WRITE, key);
+	}
+	cr_assert_eq(object_store_drain(bench.store, false, NULL, NULL), 0);
+	for (int i = 0; i < 48; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		cr_assert(fake_is(key, key, strlen(key)));
+	}
+	cr_assert_gt(fake_peak(), 16);
+}
+
+Test(object_write_background, versions_of_one_key_arrive_in_order)
+{
+	static const char *const texts[] = { "one", "two", "three", "four" };
+
+	fake.delay_us = 50000;
+	for (int i = 0; i < 4; i++)
+		write_text("k", OBJECT_TRUNCATE, texts[i]);
+	cr_assert_eq(object_store_drain(bench.store, false, NULL, NULL), 0);
+	cr_assert(fake_is("k", "four", 4));
+}
+
+Test(object_write_background, fsync_waits_all_the_same)
+{
+	struct prog p;
+
+	fake.delay_us = 100000;
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_WRONLY), 0);
+	write_all(&p, "x", 1, 0);
+	cr_assert_eq(object_fsync(p.o, NULL), 0);
+	cr_assert(fake_is("k", "x", 1));
+	cr_assert_eq(prog_close(&p), 0);
+}
+
+Test(object_write_background, a_failure_is_drains_to_tell)
+{
+	fake.fail_op = S3_PUT_OBJECT;
+	fake.fail_times = -1;
+	fake.fail_status = -EACCES;
+	write_text("k", OBJECT_WRITE, "x");
+	cr_assert_eq(object_store_drain(bench.store, false, NULL, NULL), 1);
+}
