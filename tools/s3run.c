@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "config/config.h"
 #include "config/jtree.h"
+#include "isolate.h"
 #include "program.h"
 #include "supervise.h"
 
@@ -156,6 +157,8 @@ static void exec_program(struct run *run, int report)
 	int r;
 
 	supervise_child(&run->sup);
+	if (run->config.isolate)
+		isolate_environment(&run->config);
 	r = program_environment(&run->config, run->library, run->socket, &err);
 	if (r == 0)
 		r = program_exec(&run->program);

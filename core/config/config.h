@@ -53,7 +53,7 @@ struct config {
 	size_t secret_env_count;
 	/* s3run's own */
 	char *stats_path; /* "-": stderr */
-	bool require_preload;
+	bool require_preload, isolate;
 	char *library_path, *broker_path; /* NULL: beside the program */
 	/* s3shimd's own */
 	char *socket_path, *bare_path;
