@@ -318,6 +318,20 @@ struct ahead_item *ahead_peek_locked(struct s3volume *v, const char *id)
 	return await_locked(v, AHEAD_CONTENT, id, true);
 }
 
+void ahead_forget_locked(struct s3volume *v, const char *id)
+{
+	struct ahead_item *item, *next;
+	size_t len = strlen(id);
+
+	for (item = v->ahead.oldest; item; item = next) {
+		const char *theirs = item->tag + 1;
+
+		next = item->next;
+		if (strncmp(theirs, id, len) == 0 && (theirs[len] == '/' || theirs[len] == '\0'))
+			drop_locked(v, item);
+	}
+}
+
 void ahead_stop(struct s3volume *v)
 {
 	pthread_mutex_lock(&v->names.lock);

@@ -66,6 +66,9 @@ struct ahead_item *ahead_take_locked(struct s3volume *v, enum ahead_kind kind, c
 struct ahead_item *ahead_peek_locked(struct s3volume *v, const char *id);
 void ahead_put(struct s3volume *v, struct ahead_item *item); /* without the lock; NULL is fine */
 
+/** ahead_forget_locked() - what was asked for below the folder @id is another folder's now. */
+void ahead_forget_locked(struct s3volume *v, const char *id);
+
 /* What comes next: moved along by what the program asks for, each adds requests to @list. */
 
 /** ahead_stats_locked() - metadata of @k is asked for. */

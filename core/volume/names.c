@@ -406,7 +406,7 @@ struct node *names_move(struct names *n, const char *from, const char *to)
 	table_remove(n, node);
 	free(node->id);
 	node->id = id;
-	node->changes = ++n->changes;
+	node->changed = node->changes = ++n->changes;
 	table_add(n, node);
 	renumber(n, from);
 	left = names_get(n, from);

@@ -6,18 +6,21 @@
 #include <string.h>
 
 /*
- * Rename of a folder: everything below it is copied, many at once, and only what was copied is deleted; if one copy
- * fails, the copies are taken back and the folder is as it was. Open files are moved first, each as a file of its own.
+ * Rename of a folder: everything below it is copied, many at once, and only what was copied is deleted. If one copy
+ * fails, the copies are taken back, the folder is as it was and the call may be made again. If a deletion fails, all is
+ * at the new name, and what is left at the old one is told. Open files are moved first, each as a file of its own.
  */
-#define AT_ONCE 32
+#define AT_ONCE 128
 
 struct tree {
 	struct s3volume *v;
 	const struct s3key *from, *to;
 	char prefix[S3_KEY_MAX + 2], to_prefix[S3_KEY_MAX + 2];
 	char **keys; /* of the source, copied */
-	size_t count, room;
-	struct err *err;
+	size_t count, room, failed;
+	char **open; /* ids of open files, moved */
+	size_t open_count;
+	struct err *err; /* of the first that failed */
 };
 
 static int keep_key(struct tree *t, const char *key)
@@ -83,45 +86,61 @@ static int put_marker(struct tree *t, const char *from, const char *to)
 	return rc;
 }
 
+static void note_failure(struct tree *t, const struct err *err)
+{
+	if (t->failed++ == 0 && t->err)
+		*t->err = *err;
+}
+
+static int copy_large(struct tree *t, const struct s3_entry *e, const char *to)
+{
+	struct copy big = { t->from->bucket, e->key, t->to->bucket, to, e->size, e->etag, NULL, NULL };
+	struct err err = ERR_INIT;
+	struct s3_info info;
+	int rc = copy_run(t->v, &big, &info, &err);
+
+	if (rc)
+		note_failure(t, &err);
+	return rc ? rc : keep_key(t, e->key);
+}
+
+static void start_copy(struct tree *t, struct one_copy *o, const struct s3_entry *e)
+{
+	s3_call_init(&o->call, S3_COPY_OBJECT, t->to->bucket, o->to);
+	o->call.source_bucket = t->from->bucket;
+	o->call.source_key = e->key;
+	o->e = e;
+	s3_start(t->v->client, &o->call);
+}
+
+static int end_copy(struct tree *t, struct one_copy *o)
+{
+	int rc = s3_wait(t->v->client, &o->call);
+
+	if (rc && is_marker(o->e) && put_marker(t, o->e->key, o->to) == 0)
+		rc = 0;
+	if (rc)
+		note_failure(t, &o->call.err);
+	return rc ? rc : keep_key(t, o->e->key);
+}
+
 static int copy_batch(struct tree *t, const struct s3_entry *entries, size_t n, struct one_copy *batch)
 {
 	size_t started = 0;
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		struct one_copy *o = &batch[started];
-
 		if (entries[i].is_prefix)
 			continue;
-		rc = target_key(t, entries[i].key, o->to);
-		if (rc)
-			break;
-		if (entries[i].size > S3_PART_MAX) {
-			struct copy big = { t->from->bucket, entries[i].key,  t->to->bucket, o->to,
-					    entries[i].size, entries[i].etag, NULL,          NULL };
-			struct s3_info info;
-
-			rc = copy_run(t->v, &big, &info, t->err);
-			if (rc == 0)
-				rc = keep_key(t, entries[i].key);
-			continue;
-		}
-		s3_call_init(&o->call, S3_COPY_OBJECT, t->to->bucket, o->to);
-		o->call.source_bucket = t->from->bucket;
-		o->call.source_key = entries[i].key;
-		o->e = &entries[i];
-		s3_start(t->v->client, &o->call);
-		started++;
+		rc = target_key(t, entries[i].key, batch[started].to);
+		if (rc == 0 && entries[i].size > S3_PART_MAX)
+			rc = copy_large(t, &entries[i], batch[started].to);
+		else if (rc == 0)
+			start_copy(t, &batch[started++], &entries[i]);
 	}
 	for (size_t i = 0; i < started; i++) {
-		int one = s3_wait(t->v->client, &batch[i].call);
+		int one = end_copy(t, &batch[i]);
 
-		if (one && is_marker(batch[i].e) && put_marker(t, batch[i].e->key, batch[i].to) == 0)
-			one = 0;
-		if (one == 0)
-			one = keep_key(t, batch[i].e->key);
-		else if (t->err)
-			*t->err = batch[i].call.err;
 		rc = one ? one : rc;
 	}
 	return rc;
@@ -156,34 +175,48 @@ static int copy_tree(struct tree *t)
 	return rc;
 }
 
-/* Delete what was copied: at its source, or, taking back, at its target. */
-static int delete_keys(struct tree *t, bool targets, struct err *err)
+/* One DeleteObjects of keys [at, at + n), at their source or at their target. */
+static int delete_batch(struct tree *t, bool targets, size_t at, size_t n, const char **keys, char *texts)
 {
-	const char **keys = calloc(S3_DELETE_MAX, sizeof(*keys));
-	char *texts = targets ? malloc(S3_DELETE_MAX * (size_t)(S3_KEY_MAX + 1)) : NULL;
 	struct s3_call *c = malloc(sizeof(*c));
-	int rc = keys && c && (!targets || texts) ? 0 : -ENOMEM;
+	int rc;
 
-	for (size_t at = 0; at < t->count && rc == 0; at += S3_DELETE_MAX) {
-		size_t n = min_u64(S3_DELETE_MAX, t->count - at);
+	if (!c)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		char *text = texts + i * (S3_KEY_MAX + 1);
 
-		for (size_t i = 0; i < n; i++) {
-			keys[i] = t->keys[at + i];
-			if (targets) {
-				(void)target_key(t, t->keys[at + i], texts + i * (S3_KEY_MAX + 1));
-				keys[i] = texts + i * (S3_KEY_MAX + 1);
-			}
-		}
-		s3_call_init(c, S3_DELETE_OBJECTS, targets ? t->to->bucket : t->from->bucket, NULL);
-		c->keys = keys;
-		c->key_count = n;
-		rc = s3_run(t->v->client, c);
-		if (rc == 0 && c->delete_failed)
-			rc = -EACCES;
-		if (rc && err)
-			*err = c->err;
+		keys[i] = t->keys[at + i];
+		if (targets && target_key(t, t->keys[at + i], text) == 0)
+			keys[i] = text;
+	}
+	s3_call_init(c, S3_DELETE_OBJECTS, targets ? t->to->bucket : t->from->bucket, NULL);
+	c->keys = keys;
+	c->key_count = n;
+	rc = s3_run(t->v->client, c);
+	if (rc == 0 && c->delete_failed)
+		rc = -EACCES;
+	if (rc) {
+		note_failure(t, &c->err);
+		t->failed += (c->delete_failed ? c->delete_failed : n) - 1;
 	}
 	free(c);
+	return rc;
+}
+
+/* Delete what was copied: at its source, or, taking back, at its target. As much as can be. */
+static int delete_keys(struct tree *t, bool targets)
+{
+	const char **keys = calloc(S3_DELETE_MAX, sizeof(*keys));
+	char *texts = malloc(S3_DELETE_MAX * (size_t)(S3_KEY_MAX + 1));
+	int rc = keys && texts ? 0 : -ENOMEM;
+
+	t->failed = 0;
+	for (size_t at = 0; keys && texts && at < t->count; at += S3_DELETE_MAX) {
+		int one = delete_batch(t, targets, at, min_u64(S3_DELETE_MAX, t->count - at), keys, texts);
+
+		rc = one ? one : rc;
+	}
 	free(texts);
 	free(keys);
 	return rc;
@@ -221,29 +254,43 @@ static size_t nodes_below(struct s3volume *v, const char *id, bool open_only, ch
 }
 #pragma GCC diagnostic pop
 
+/* @id, below the one folder, as a name below the other. */
+static int move_open_file(struct tree *t, const char *id, bool back)
+{
+	struct s3key *k = malloc(2 * sizeof(*k));
+	int rc = k ? 0 : -ENOMEM;
+
+	if (rc == 0) {
+		names_key(id, &k[0]);
+		k[1] = k[0];
+		memcpy(k[1].bucket, t->to->bucket, sizeof(k[1].bucket));
+		rc = target_key(t, k[0].key, k[1].key);
+	}
+	if (rc == 0)
+		rc = rename_file(t->v, &k[back], &k[!back], false, t->err);
+	free(k);
+	return rc;
+}
+
 /* Open files first, one by one: they get new names of their own. */
 static int move_open_files(struct tree *t)
 {
-	char id[NAMES_ID_MAX], **ids;
-	struct s3key *k = malloc(2 * sizeof(*k));
+	char id[NAMES_ID_MAX];
 	size_t n;
-	int rc = k ? 0 : -ENOMEM;
+	int rc = 0;
 
 	names_id(t->from, id);
-	n = k ? nodes_below(t->v, id, true, &ids) : 0;
+	n = nodes_below(t->v, id, true, &t->open);
 	for (size_t i = 0; i < n; i++) {
-		names_key(ids[i], &k[0]);
-		k[1] = k[0];
-		memcpy(k[1].bucket, t->to->bucket, sizeof(k[1].bucket));
 		if (rc == 0)
-			rc = target_key(t, k[0].key, k[1].key);
+			rc = move_open_file(t, t->open[i], false);
 		if (rc == 0)
-			rc = rename_file(t->v, &k[0], &k[1], false, t->err);
-		free(ids[i]);
+			t->open_count++;
+		else
+			free(t->open[i]);
 	}
-	if (k && n)
-		free(ids);
-	free(k);
+	if (rc)
+		note_failure(t, t->err);
 	return rc;
 }
 
@@ -305,8 +352,56 @@ static void move_nodes(struct tree *t)
 		names_set_local(names, node, local);
 		names_changed(names, &t->v->root, node);
 	}
+	ahead_forget_locked(t->v, from);
+	ahead_forget_locked(t->v, to);
 	pthread_mutex_unlock(&names->lock);
 	change_keep_folder(t->v, t->from);
+}
+
+/* The sentence of a rename that failed: what it means for the folder, and the first error. */
+static void explain(struct tree *t, const char *what)
+{
+	char first[ERR_TEXT_MAX];
+
+	if (!t->err)
+		return;
+	snprintf(first, sizeof(first), "%s", err_text(t->err));
+	err_set(t->err, t->err->errnum, "renaming 's3://%s/%s' to '%s': %zu objects %s; the first: %.600s",
+		t->from->bucket, t->prefix, t->to_prefix, t->failed, what, first);
+}
+
+static void take_back(struct tree *t)
+{
+	struct err *err = t->err, first = ERR_INIT;
+
+	explain(t, "could not be copied, the folder is as it was");
+	t->err = &first;
+	for (size_t i = 0; i < t->open_count; i++)
+		if (move_open_file(t, t->open[i], true))
+			log_warn("volume", "'%s' stays below '%s': %s", t->open[i], t->to_prefix, err_text(&first));
+	if (delete_keys(t, true))
+		log_warn("volume", "%zu copies of 's3://%s/%s' are left below '%s': %s", t->failed, t->from->bucket,
+			 t->prefix, t->to_prefix, err_text(&first));
+	t->err = err;
+}
+
+static int run(struct tree *t)
+{
+	int rc = move_open_files(t);
+
+	if (rc == 0)
+		rc = copy_tree(t);
+	if (rc) {
+		take_back(t);
+		return rc;
+	}
+	rc = delete_keys(t, false);
+	move_nodes(t);
+	if (rc) {
+		explain(t, "are copied, but could not be removed from the old place");
+		log_warn("volume", "%s", err_text(t->err));
+	}
+	return rc;
 }
 
 int rename_tree(struct s3volume *v, const struct s3key *from, const struct s3key *to, struct err *err)
@@ -322,19 +417,13 @@ int rename_tree(struct s3volume *v, const struct s3key *from, const struct s3key
 	t->err = err;
 	s3path_dir_prefix(from, t->prefix);
 	s3path_dir_prefix(to, t->to_prefix);
-	rc = move_open_files(t);
-	if (rc == 0)
-		rc = copy_tree(t);
-	if (rc == 0) {
-		rc = delete_keys(t, false, err);
-		move_nodes(t);
-	} else if (delete_keys(t, true, NULL)) {
-		log_warn("volume", "copies of 's3://%s/%s' below '%s' could not be taken back", from->bucket, t->prefix,
-			 t->to_prefix);
-	}
+	rc = run(t);
 	for (size_t i = 0; i < t->count; i++)
 		free(t->keys[i]);
 	free(t->keys);
+	for (size_t i = 0; i < t->open_count; i++)
+		free(t->open[i]);
+	free(t->open);
 	free(t);
 	return rc;
 }
