@@ -103,6 +103,10 @@ static const struct {
 	{ HOOK_aio_write64, HOOK_aio_write },
 	{ HOOK_aio_fsync64, HOOK_aio_fsync },
 	{ HOOK_lio_listio64, HOOK_lio_listio },
+	{ HOOK_glob64, HOOK_glob },
+	{ HOOK_globfree64, HOOK_globfree },
+	{ HOOK_ftw64, HOOK_ftw },
+	{ HOOK_nftw64, HOOK_nftw },
 };
 
 /* ---- the list ---- */
