@@ -10,22 +10,39 @@
 void client_init(struct client *c, int fd)
 {
 	c->fd = fd;
+	c->got_fd = -1;
 	c->id = 0;
 	c->have = 0;
 }
 
+int client_take_fd(struct client *c)
+{
+	return steal_fd(&c->got_fd);
+}
+
+static void drop_fd(struct client *c)
+{
+	int fd = client_take_fd(c);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 void client_deinit(struct client *c)
 {
+	drop_fd(c);
 	cleanup_close_p(&c->fd);
 	c->fd = -1;
 }
 
-int client_send(struct client *c, enum wire_type type, const void *fixed, struct err *err)
+int client_send_with(struct client *c, enum wire_type type, const void *fixed, const char *const *strings,
+		     struct err *err)
 {
-	alignas(8) char frame[256];
-	long size = wire_put_request(frame, sizeof(frame), type, ++c->id, fixed, NULL);
+	alignas(8) char frame[WIRE_REQUEST_MAX];
+	long size = wire_put_request(frame, sizeof(frame), type, ++c->id, fixed, strings);
 	size_t sent = 0;
 
+	drop_fd(c);
 	if (size < 0)
 		return err_set(err, (int)-size, "%s: %s", wire_messages[type].name, strerror((int)-size));
 	while (sent < (size_t)size) {
@@ -39,6 +56,11 @@ int client_send(struct client *c, enum wire_type type, const void *fixed, struct
 	return 0;
 }
 
+int client_send(struct client *c, enum wire_type type, const void *fixed, struct err *err)
+{
+	return client_send_with(c, type, fixed, NULL, err);
+}
+
 int client_hello(struct client *c, struct err *err)
 {
 	struct wire_hello_req hello = { .version = WIRE_VERSION, .pid = (uint32_t)getpid() };
@@ -46,7 +68,8 @@ int client_hello(struct client *c, struct err *err)
 	return client_send(c, WIRE_HELLO, &hello, err);
 }
 
-static void drop_descriptors(struct msghdr *msg)
+/* Replies carry one at the most; were there more, they would be closed. */
+static void keep_descriptor(struct client *c, struct msghdr *msg)
 {
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
 		size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -55,7 +78,8 @@ static void drop_descriptors(struct msghdr *msg)
 		for (size_t i = 0; i < count; i++) {
 			int fd;
 			memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
-			close(fd);
+			drop_fd(c);
+			c->got_fd = fd;
 		}
 	}
 }
@@ -111,14 +135,15 @@ int client_receive(struct client *c, struct client_reply *ret, struct err *err)
 			return err_set(err, errno, "the connection to the broker failed: %s", strerror(errno));
 		if (n == 0)
 			return err_set(err, ECONNRESET, "the broker is gone");
-		drop_descriptors(&msg);
+		keep_descriptor(c, &msg);
 		c->have += (size_t)n;
 	}
 }
 
-int client_call(struct client *c, enum wire_type type, const void *fixed, struct client_reply *ret, struct err *err)
+int client_call_with(struct client *c, enum wire_type type, const void *fixed, const char *const *strings,
+		     struct client_reply *ret, struct err *err)
 {
-	int r = client_send(c, type, fixed, err);
+	int r = client_send_with(c, type, fixed, strings, err);
 
 	while (r == 0) {
 		struct pollfd p = { .fd = c->fd, .events = POLLIN };
@@ -128,6 +153,11 @@ int client_call(struct client *c, enum wire_type type, const void *fixed, struct
 		r = poll(&p, 1, -1) < 0 && errno != EINTR ? err_set(err, errno, "poll: %s", strerror(errno)) : 0;
 	}
 	return r;
+}
+
+int client_call(struct client *c, enum wire_type type, const void *fixed, struct client_reply *ret, struct err *err)
+{
+	return client_call_with(c, type, fixed, NULL, ret, err);
 }
 
 int client_connect(struct client *c, const char *path, struct err *err)
