@@ -33,7 +33,7 @@ struct mounted_file {
 	int fd;
 	enum wire_kind kind;
 	uint32_t slot;
-	uint64_t off;       /* of the next byte */
+	uint64_t off;                  /* of the next byte */
 	uint64_t claim_end, claim_gen; /* what may be written without asking, while the slot's generation is that */
 };
 
