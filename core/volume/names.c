@@ -20,6 +20,7 @@ void names_init(struct names *n, int64_t ttl_ms)
 	memset(n, 0, sizeof(*n));
 	pthread_mutex_init(&n->lock, NULL);
 	n->ttl_ms = ttl_ms;
+	n->evict_at = NAMES_MAX;
 }
 
 static void drop_content(struct node *node)
@@ -103,20 +104,51 @@ void names_deinit(struct names *n)
 	pthread_mutex_destroy(&n->lock);
 }
 
+/* A node is thrown away: what its folder is known to hold without it. */
+static void leave_folder(struct names *n, const struct node *node)
+{
+	const char *slash = strrchr(node->id, '/');
+	char id[NAMES_ID_MAX];
+	struct node *folder;
+
+	if (!slash || !node->id[strcspn(node->id, "/") + 1])
+		return;
+	/* the top of a bucket keeps its slash */
+	snprintf(id, sizeof(id), "%.*s",
+		 (int)(slash - node->id + (memchr(node->id, '/', (size_t)(slash - node->id)) == NULL)), node->id);
+	folder = names_find(n, id);
+	if (!folder)
+		return;
+	if (node->kind != NODE_ABSENT)
+		folder->whole = false;
+	if (node->changed)
+		folder->listing = listing_unref(folder->listing);
+}
+
+static bool may_go(const struct node *node)
+{
+	return !node->pins && !node->sticky && !node->attr_dirty && !node->local && !node->open;
+}
+
+/* What is not believed any more, then the oldest, until a quarter of the room is free. */
 static void evict(struct names *n)
 {
+	const unsigned goal = NAMES_MAX / 4 * 3;
 	int64_t now = clock_now_ms();
 	struct node *node, *next;
 
-	HASH_ITER (hh, n->nodes, node, next) {
-		node->whole = false;
-		node->listing = listing_unref(node->listing);
-		if (node->pins || node->sticky || node->attr_dirty || node->local || node->open ||
-		    names_valid(node, now))
-			continue;
-		HASH_DELETE(hh, n->nodes, node);
-		free_node(node);
+	for (int pass = 0; pass < 2 && HASH_COUNT(n->nodes) > goal; pass++) {
+		HASH_ITER (hh, n->nodes, node, next) {
+			if (HASH_COUNT(n->nodes) <= goal)
+				break;
+			if (!may_go(node) || (pass == 0 && (node->listing || names_valid(node, now))))
+				continue;
+			leave_folder(n, node);
+			HASH_DELETE(hh, n->nodes, node);
+			free_node(node);
+		}
 	}
+	n->evict_at = HASH_COUNT(n->nodes) + NAMES_MAX / 4;
 }
 #pragma GCC diagnostic pop
 
@@ -192,7 +224,7 @@ struct node *names_get(struct names *n, const char *id)
 
 	if (node)
 		return node;
-	if (HASH_COUNT(n->nodes) >= NAMES_MAX)
+	if (HASH_COUNT(n->nodes) >= n->evict_at)
 		evict(n);
 	node = calloc(1, sizeof(*node));
 	if (!node)

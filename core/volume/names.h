@@ -8,8 +8,8 @@
  *   local       names that the server does not show: new files not yet uploaded, folders kept though emptied
  *
  * What the session changed itself is a node younger than any listing, so it wins; a node that has grown old is asked
- * for again rather than looked up in an older listing. When nodes are thrown away for their number, every listing and
- * `whole` goes with them.
+ * for again rather than looked up in an older listing. When a node is thrown away for their number, the listing of its
+ * folder goes with it if the session has changed the name, and `whole` if something is there.
  *
  * Inode numbers are a keyed hash of "bucket/key", never 0; a rename takes the number along, and the name left behind
  * gets another one, for as long as the session lasts.
@@ -27,7 +27,7 @@
 #include <uthash.h>
 
 #define NAMES_ID_MAX (S3PATH_BUCKET_MAX + S3_KEY_MAX + 1)
-#define NAMES_MAX    200000 /* nodes; beyond it, what is not believed any more is thrown away */
+#define NAMES_MAX    200000 /* nodes, of up to 700 bytes each; beyond it, the oldest are thrown away */
 
 enum node_kind { NODE_UNKNOWN, NODE_ABSENT, NODE_FILE, NODE_DIR };
 
@@ -79,7 +79,8 @@ struct names {
 	struct node *locals;
 	struct node *dirty;
 	uint64_t salt;
-	uint64_t changes; /* by this session: an answer to a question asked before one is no news of its name */
+	unsigned evict_at; /* nodes */
+	uint64_t changes;  /* by this session: an answer to a question asked before one is no news of its name */
 };
 
 /** A copy of what is known, for use without the lock. */

@@ -49,9 +49,10 @@ static uint8_t type_locked(struct s3dir *s, const struct listing_entry *e, const
 
 	if (e->dir)
 		return DT_DIR;
-	if (node && node->kind == NODE_FILE && (node->attr.have & ATTR_MODE) && S_ISLNK(node->attr.mode))
-		return DT_LNK;
-	return DT_REG;
+	if (node && node->kind == NODE_FILE && (node->attr.have & ATTR_MODE))
+		return S_ISLNK(node->attr.mode) ? DT_LNK : DT_REG;
+	/* the object of a symlink holds its target: listings do not tell it from a file of that size */
+	return s->v->attributes_list || !e->size || e->size >= WIRE_PATH_MAX ? DT_REG : DT_UNKNOWN;
 }
 
 static int add_entries(struct s3dir *s, struct dir *d, size_t from)

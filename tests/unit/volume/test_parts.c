@@ -403,3 +403,49 @@ Test(names, nodes_are_thrown_away_when_they_are_too_many)
 	cr_assert(!names_find(&n, "b/d") || !names_find(&n, "b/d")->whole);
 	names_deinit(&n);
 }
+
+/* Many names that are all believed: the number of nodes stays bounded, and each costs little. */
+Test(names, believed_nodes_are_bounded_too)
+{
+	struct names n;
+	struct node *dir;
+	char id[32];
+
+	names_init(&n, 3600000);
+	dir = names_get(&n, "b/d");
+	names_set_dir(&n, dir);
+	dir->pins++;
+	names_attach(&n, dir, listing_new(), 0);
+	for (int i = 0; i < 3 * NAMES_MAX; i++) {
+		snprintf(id, sizeof(id), "b/d/%d", i);
+		names_set_dir(&n, names_get(&n, id));
+	}
+	cr_assert_leq(HASH_COUNT(n.nodes), NAMES_MAX);
+	cr_assert_not_null(names_find(&n, "b/d/599999"));
+	cr_assert_not_null(dir->listing, "nothing that contradicts it was thrown away");
+	names_deinit(&n);
+}
+
+Test(names, a_listing_goes_with_a_change_that_is_thrown_away)
+{
+	struct names n;
+	struct s3path_root root;
+	struct node *dir;
+	char id[32];
+
+	s3path_root_init(&root, "b", "");
+	names_init(&n, 3600000);
+	dir = names_get(&n, "b/d");
+	names_set_dir(&n, dir);
+	dir->pins++;
+	names_set_absent(&n, names_get(&n, "b/d/removed"));
+	names_changed(&n, &root, names_find(&n, "b/d/removed"));
+	names_attach(&n, dir, listing_new(), dir->changes);
+	cr_assert_not_null(dir->listing);
+	for (int i = 0; i < NAMES_MAX + 10; i++) {
+		snprintf(id, sizeof(id), "b/d/%d", i);
+		names_set_dir(&n, names_get(&n, id));
+	}
+	cr_assert_null(dir->listing);
+	names_deinit(&n);
+}
