@@ -10,14 +10,15 @@
  * between them and reads what nobody granted (measured: zeros in 4,847 of 65,536 reads). So a complete object with
  * claims due takes it for reads too, and so does lseek().
  *
- * Rounds of 8 MiB, so that a read of a gigabyte needs no gigabyte present at once.
+ * Rounds, so that a read of a gigabyte needs no gigabyte present at once.
  */
 #include "shim/data.h"
 #include "shim/link.h"
 #include "shim/present.h"
 #include "shim/shim.h"
 
-#define ROUND_BYTES MIB(8)
+#define READ_ROUND_BYTES  MIB(1)
+#define WRITE_ROUND_BYTES MIB(8)
 
 static long kernel_read(int fd, const struct iovec *iov, int count, int64_t pos, int flags)
 {
@@ -63,7 +64,7 @@ static long read_span(int fd, struct desc *d, char *buf, uint64_t len, uint64_t 
 	uint64_t done = 0, gen;
 
 	while (done < len) {
-		uint64_t chunk = min_u64(len - done, ROUND_BYTES);
+		uint64_t chunk = min_u64(len - done, READ_ROUND_BYTES);
 		long n = present_begin(d, pos + done, chunk, &gen);
 		if (n < 0)
 			return done ? (long)done : n;
@@ -87,7 +88,7 @@ static long write_span(int fd, struct desc *d, const char *buf, uint64_t len, ui
 	uint64_t done = 0;
 
 	while (done < len) {
-		uint64_t chunk = min_u64(len - done, ROUND_BYTES);
+		uint64_t chunk = min_u64(len - done, WRITE_ROUND_BYTES);
 		long n = present_claim(d, pos + done, chunk);
 		if (n < 0)
 			return done ? (long)done : n;

@@ -17,18 +17,17 @@ static int allocate_ahead_locked(struct object *o, uint64_t end, struct err *err
 
 	if (o->stage.rw < 0 || end <= o->allocated || end == UINT64_MAX)
 		return 0;
-	if (store_charge(o->store, want - o->allocated) < 0) {
+	if (space_charge(o, want - o->allocated, false) < 0) {
 		want = end;
-		if (store_charge(o->store, want - o->allocated) < 0)
+		if (space_charge(o, want - o->allocated, false) < 0)
 			return err_set(err, ENOSPC, "no memory is left for files that are being written");
 	}
 	if (fallocate(o->stage.rw, FALLOC_FL_KEEP_SIZE, (off_t)o->allocated, (off_t)(want - o->allocated)) < 0) {
 		int saved = errno;
 
-		store_discharge(o->store, want - o->allocated);
+		space_discharge(o, want - o->allocated);
 		return err_set(err, saved, "allocating memory for a file: %s", strerror(saved));
 	}
-	o->charged += want - o->allocated;
 	o->allocated = want;
 	return 0;
 }

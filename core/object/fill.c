@@ -89,14 +89,29 @@ static int advance_locked(struct fill *f, const char *data, size_t len)
 	return r;
 }
 
+/* Has somebody now all that he waits for, with what lies before @end? */
+static bool awaited_is_here_locked(struct object *o, uint64_t off, uint64_t end)
+{
+	const struct waiter *w;
+
+	DL_FOREACH (o->waiters, w) {
+		uint64_t to = present_blocks(min_u64(w->end, o->base_end));
+
+		if (w->off < end && w->end > off && present_next_missing(&o->present, w->off / BLOCK_BYTES, to) >= to)
+			return true;
+	}
+	return false;
+}
+
 static int put_data(struct fill *f, const char *data, size_t len)
 {
 	struct object *o = f->o;
+	uint64_t from = f->done;
 	int r = -ECANCELED;
 
 	pthread_rwlock_rdlock(&o->cut);
 	if (!f->dropped)
-		r = stage_fill(&o->stage, o->watched, data, len, f->done);
+		r = stage_fill(&o->stage, o->watched, data, len, f->done, o->times_kept);
 	pthread_rwlock_unlock(&o->cut);
 	if (r < 0)
 		return r;
@@ -105,7 +120,9 @@ static int put_data(struct fill *f, const char *data, size_t len)
 	r = f->dropped ? -ECANCELED : advance_locked(f, data, len);
 	if (r > 0) {
 		object_slot_update_locked(o);
-		pthread_cond_broadcast(&o->cond);
+		/* Each wake-up costs more than a block's copy: only when it is worth one. */
+		if (awaited_is_here_locked(o, round_down(from, BLOCK_BYTES), f->done))
+			pthread_cond_broadcast(&o->cond);
 	}
 	pthread_mutex_unlock(&o->lock);
 	return r < 0 ? r : 0;
@@ -163,10 +180,9 @@ static void on_headers(struct s3_call *call, void *arg)
 	if (o->state == OBJECT_OPENING) {
 		f->end = min_u64(f->end, call->info.size);
 		f->setup = object_ready_locked(o, &call->info, OBJECT_READ, &o->open_err);
-		if (f->setup == 0 && o->charge_fills && store_charge(o->store, f->end) < 0)
+		if (f->setup == 0 && o->space != SPACE_WHOLE && space_charge(o, f->end, o->evict == EVICT_ANY) < 0)
 			f->setup = err_set(&o->open_err, ENOSPC, "no memory is left for open objects");
 		if (f->setup == 0) {
-			o->charged += o->charge_fills ? f->end : 0;
 			set_busy_locked(f, true);
 			f->ready = true;
 			o->state = OBJECT_OPEN;
@@ -233,10 +249,8 @@ static void on_done(struct s3_call *call, void *arg)
 			o->base.size = 0;
 	} else {
 		set_busy_locked(f, false);
-		if (o->charge_fills && f->done < f->end) {
-			o->charged -= f->end - f->done;
-			store_discharge(s, f->end - f->done);
-		}
+		if (o->space != SPACE_WHOLE && f->done < f->end) /* what came of the last block comes again */
+			space_discharge(o, f->end - max_u64(f->off, round_down(f->done, BLOCK_BYTES)));
 		if (status < 0)
 			tell_waiters_locked(f, status);
 	}
@@ -246,6 +260,8 @@ static void on_done(struct s3_call *call, void *arg)
 	else
 		o->demand_fills--;
 	DL_DELETE(o->fills, f);
+	if (!o->fills && !o->times_kept && o->state == OBJECT_OPEN)
+		(void)stage_set_mtime(&o->stage, o->watched, o->mtime_ns);
 	pthread_cond_broadcast(&o->cond);
 	pthread_mutex_unlock(&o->lock);
 	pthread_mutex_lock(&s->lock);
@@ -318,106 +334,185 @@ static void start_locked(struct fill *list)
 	}
 }
 
-/* Where the run of blocks that are neither here nor on their way, from @block on, ends. */
-static uint64_t run_end(struct object *o, uint64_t block, uint64_t to)
+/* Blocks of a GET at most; of what is only cached no more than fits beside others. */
+uint64_t fill_blocks(const struct object *o)
 {
-	uint64_t b = block, stop = min_u64(to, block + FILL_BLOCKS);
+	uint64_t most = o->store->config.memory_max / 4 / BLOCK_BYTES;
+
+	return o->evict == EVICT_ANY ? max_u64(min_u64(most, FILL_BLOCKS), 1) : FILL_BLOCKS;
+}
+
+/* Where the run of blocks that are neither here nor on their way, from @block on, ends; ahead of a reader at a multiple
+ * of the most, so that parts stay whole however he asks. */
+static uint64_t run_end(struct object *o, uint64_t block, uint64_t to, bool ahead)
+{
+	uint64_t most = fill_blocks(o), b = block;
+	uint64_t stop = min_u64(to, (ahead ? round_down(block, most) : block) + most);
 
 	while (b < stop && !present_has(&o->present, b) && !present_busy(&o->present, b))
 		b++;
 	return b;
 }
 
-/* Make fills for what is missing of blocks [from, to) as far as @room goes. Return: 0; -ENOMEM; -ENOSPC. */
-static int make_fills_locked(struct object *o, const struct readahead *ra, uint64_t from, uint64_t to, unsigned *room,
-			     struct fill **ret_list)
+struct wanted {
+	const struct readahead *ra; /* NULL: somebody waits for it */
+	uint64_t from, to;          /* blocks */
+	bool force;                 /* beyond the bound of what is cached */
+	uint64_t lacks;             /* bytes of space that were not to be had */
+};
+
+/* One fill, of blocks [from, stop). Return: 0; -ENOMEM; -ENOSPC. */
+static int make_fill_locked(struct object *o, struct wanted *want, uint64_t from, uint64_t stop, struct fill **ret)
+{
+	uint64_t end = min_u64(stop * BLOCK_BYTES, o->base_end);
+
+	if (o->gap_end && o->gap_block >= from && o->gap_block < stop)
+		end = min_u64(end, o->gap_end);
+	if (o->evict == EVICT_BEHIND && present_fell(&o->present, from))
+		space_keep_locked(o); /* it is read again */
+	if (o->space != SPACE_WHOLE && space_charge(o, end - from * BLOCK_BYTES, want->force) < 0) {
+		want->lacks = end - from * BLOCK_BYTES;
+		return -ENOSPC;
+	}
+	*ret = fill_new_locked(o, want->ra, from * BLOCK_BYTES, end);
+	if (!*ret) {
+		if (o->space != SPACE_WHOLE)
+			space_discharge(o, end - from * BLOCK_BYTES);
+		return -ENOMEM;
+	}
+	set_busy_locked(*ret, true);
+	return 0;
+}
+
+/* Make fills for what is missing as far as @room goes. Return: 0; -ENOMEM; -ENOSPC. */
+static int make_fills_locked(struct object *o, struct wanted *want, unsigned *room, struct fill **ret_list)
 {
 	struct fill **tail = ret_list;
 
-	for (uint64_t b = from; *room && (b = present_next_missing(&o->present, b, to)) < to;) {
-		uint64_t stop = run_end(o, b, to), end;
-		struct fill *f;
+	for (uint64_t b = want->from; *room && (b = present_next_missing(&o->present, b, want->to)) < want->to;) {
+		uint64_t stop = run_end(o, b, want->to, want->ra != NULL);
+		int r;
 
 		if (stop == b) {
 			b++;
 			continue;
 		}
-		end = min_u64(stop * BLOCK_BYTES, o->base_end);
-		if (o->gap_end && o->gap_block >= b && o->gap_block < stop)
-			end = min_u64(end, o->gap_end);
-		if (o->charge_fills && store_charge(o->store, end - b * BLOCK_BYTES) < 0)
-			return -ENOSPC;
-		f = fill_new_locked(o, ra, b * BLOCK_BYTES, end);
-		if (!f)
-			return -ENOMEM;
-		if (o->charge_fills)
-			o->charged += end - f->off;
-		set_busy_locked(f, true);
-		*tail = f;
-		tail = &f->list_next;
+		r = make_fill_locked(o, want, b, stop, tail);
+		if (r < 0)
+			return r;
+		tail = &(*tail)->list_next;
 		(*room)--;
 		b = stop;
 	}
 	return 0;
 }
 
-int fill_range_locked(struct object *o, uint64_t off, uint64_t end, struct err *err)
+/* There was no space. Return: 0: some was made, or it may be had by force, or later; -ENOSPC. */
+static int find_room_locked(struct object *o, struct wanted *want, uint64_t since)
 {
-	uint64_t since = object_now_ns(), from = off / BLOCK_BYTES;
-	struct waiter w = { .off = off, .end = end };
-	bool missed = false;
+	const struct timespec pause = { 0, 5000000 };
+	uint64_t made;
 	int r = 0;
 
-	DL_APPEND(o->waiters, &w);
-	for (;;) {
-		uint64_t to = present_blocks(min_u64(end, o->base_end));
-		struct fill *list = NULL;
-		unsigned room;
+	pthread_mutex_unlock(&o->lock);
+	made = space_make_room(o, want->lacks, false);
+	if (!made && o->space == SPACE_FILLS) /* perhaps all of it is being waited for */
+		(void)nanosleep(&pause, NULL);
+	pthread_mutex_lock(&o->lock);
+	if (!made && o->space == SPACE_FILE)
+		want->force = true;
+	else if (!made &&
+		 (o->evict != EVICT_ANY || object_now_ns() - since > (uint64_t)o->store->config.deadline_ms * 1000000u))
+		r = -ENOSPC;
+	return r;
+}
 
-		if (from >= to || present_next_missing(&o->present, from, to) >= to) {
-			r = 0;
-			break;
-		}
-		missed = true;
-		if (w.status) {
-			r = w.status;
-			if (err)
-				*err = w.err;
-			break;
-		}
-		room = o->store->config.parallel > o->demand_fills ? o->store->config.parallel - o->demand_fills : 0;
-		r = o->publishing ? 0 : make_fills_locked(o, NULL, from, to, &room, &list);
-		if (list) {
-			start_locked(list);
-			continue;
-		}
-		if (r < 0) {
-			err_set(err, -r, "reading " NAME_FMT ": %s", NAME_ARG(o->name), strerror(-r));
-			break;
-		}
-		r = object_wait_locked(o, since);
-		if (r < 0) {
-			err_set(err, -r, "reading " NAME_FMT ": nothing arrived for %d ms", NAME_ARG(o->name),
-				o->store->config.deadline_ms);
-			break;
-		}
+/* Return: 0: it is present; 1: look again; negative errno. */
+static int fetch_locked(struct object *o, struct waiter *w, struct wanted *want, uint64_t since, struct err *err)
+{
+	const struct object_store_config *c = &o->store->config;
+	unsigned room = c->parallel > o->demand_fills ? c->parallel - o->demand_fills : 0;
+	struct fill *list = NULL;
+	int r = 0;
+
+	want->to = present_blocks(min_u64(w->end, o->base_end));
+	if (want->from >= want->to || present_next_missing(&o->present, want->from, want->to) >= want->to)
+		return 0;
+	if (w->status) {
+		if (err)
+			*err = w->err;
+		return w->status;
 	}
+	r = o->publishing ? 0 : make_fills_locked(o, want, &room, &list);
+	if (list) {
+		start_locked(list);
+		return 1;
+	}
+	if (r == -ENOSPC && (r = find_room_locked(o, want, since)) == 0)
+		return 1;
+	if (r < 0)
+		return err_set(err, -r, "reading " NAME_FMT ": %s", NAME_ARG(o->name), strerror(-r));
+	r = object_wait_locked(o, since);
+	if (r < 0)
+		return err_set(err, -r, "reading " NAME_FMT ": nothing arrived for %d ms", NAME_ARG(o->name),
+			       c->deadline_ms);
+	return 1;
+}
+
+int fill_range_locked(struct object *o, uint64_t off, uint64_t end, struct err *err)
+{
+	uint64_t since = object_now_ns();
+	struct wanted want = { .from = off / BLOCK_BYTES };
+	struct waiter w = { .off = off, .end = end };
+	bool missed = false;
+	int r;
+
+	DL_APPEND(o->waiters, &w);
+	while ((r = fetch_locked(o, &w, &want, since, err)) > 0)
+		missed = true;
 	DL_DELETE(o->waiters, &w);
-	counter_add(missed ? COUNTER_read_misses : COUNTER_read_hits, 1);
+	counter_add(missed || r < 0 ? COUNTER_read_misses : COUNTER_read_hits, 1);
 	return r;
 }
 
 void fill_ahead_locked(struct object *o, const struct readahead *ra, uint64_t off, uint64_t end)
 {
-	unsigned room = o->store->config.parallel;
-	struct fill *list = NULL;
+	struct wanted want = { .ra = ra, .from = off / BLOCK_BYTES };
 
-	room = room > o->ahead_fills ? room - o->ahead_fills : 0;
-	if (!room || o->publishing)
-		return;
-	/* What fails here is met again, and reported, by whoever needs the bytes. */
-	(void)make_fills_locked(o, ra, off / BLOCK_BYTES, present_blocks(min_u64(end, o->base_end)), &room, &list);
-	start_locked(list);
+	for (int tries = 2; tries && !o->publishing; tries--) {
+		unsigned parallel = o->store->config.parallel;
+		unsigned room = parallel > o->ahead_fills ? parallel - o->ahead_fills : 0;
+		struct fill *list = NULL;
+		int r;
+
+		want.to = present_blocks(min_u64(end, o->base_end));
+		/* What fails here is met again, and reported, by whoever needs the bytes. */
+		r = make_fills_locked(o, &want, &room, &list);
+		present_use(&o->present, want.from, want.to, PRESENT_AHEAD | ++o->clock);
+		start_locked(list);
+		if (r != -ENOSPC)
+			break;
+		pthread_mutex_unlock(&o->lock);
+		(void)space_make_room(o, min_u64(end - off, o->store->config.memory_max / 4), true);
+		pthread_mutex_lock(&o->lock);
+	}
+}
+
+bool fill_awaited_locked(const struct object *o, uint64_t from, uint64_t to, uint64_t *ret_from, uint64_t *ret_to)
+{
+	const struct waiter *w;
+	bool found = false;
+
+	DL_FOREACH (o->waiters, w) {
+		uint64_t lo = max_u64(w->off / BLOCK_BYTES, from), hi = min_u64(present_blocks(w->end), to);
+
+		if (lo >= hi || (found && lo >= *ret_from))
+			continue;
+		*ret_from = lo;
+		*ret_to = hi;
+		found = true;
+	}
+	return found;
 }
 
 static bool awaited_locked(const struct fill *f)

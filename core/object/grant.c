@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define GRANT_BYTES MIB(8)
+
 /*
  * A grant makes what was asked present and answers with all that is present around it. Sequential readers are known by
  * asking where their last grant ended: their window doubles from first_bytes to readahead_max, and what lies in it is
@@ -37,18 +39,84 @@ static bool sequential(const struct readahead *ra, uint64_t off, uint64_t end)
 	return ra->window && off - ra->next <= ra->window;
 }
 
-static void read_ahead_locked(struct object *o, struct readahead *ra, uint64_t off, uint64_t end)
+/* What is fetched ahead must fit, beside what is being read. */
+static uint64_t window_max(const struct object *o)
 {
 	const struct object_store_config *c = &o->store->config;
 
-	if (!sequential(ra, off, end)) {
-		if (ra->window)
-			fill_cancel_ahead_locked(o, ra);
-		ra->window = 0;
+	return o->evict == EVICT_ANY ? min_u64(c->readahead_max, c->memory_max / 2) : c->readahead_max;
+}
+
+static void list_locked(struct object *o, struct readahead *ra)
+{
+	if (!ra->listed)
+		DL_APPEND2(o->readers, ra, prev, next_reader);
+	ra->listed = true;
+}
+
+void object_reader_gone(struct object *o, struct readahead *ra)
+{
+	pthread_mutex_lock(&o->lock);
+	if (ra->listed)
+		DL_DELETE2(o->readers, ra, prev, next_reader);
+	ra->listed = false;
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* In whole parts, once the window is larger than one. */
+static void fill_window_locked(struct object *o, struct readahead *ra, uint64_t off, uint64_t end)
+{
+	uint64_t part = fill_blocks(o) * BLOCK_BYTES, until = range_end(off, ra->window);
+
+	if (ra->window > part && until < o->base_end)
+		until = round_down(until, part);
+	fill_ahead_locked(o, ra, off, max_u64(end, until));
+}
+
+static void read_ahead_locked(struct object *o, struct readahead *ra, uint64_t off, uint64_t end)
+{
+	uint64_t most = window_max(o);
+	bool again = ra->window && off >= ra->pos && end <= ra->next; /* a generation has passed */
+
+	list_locked(o, ra);
+	ra->pos = off;
+	if (again) {
+		fill_window_locked(o, ra, off, end);
 		return;
 	}
-	ra->window = ra->window ? min_u64(ra->window * 2, c->readahead_max) : min_u64(c->first_bytes, c->readahead_max);
-	fill_ahead_locked(o, ra, off, max_u64(end, range_end(off, ra->window)));
+	if (!sequential(ra, off, end)) {
+		if (ra->window) {
+			fill_cancel_ahead_locked(o, ra);
+			present_read_ahead_is_over(&o->present);
+		}
+		ra->window = 0;
+		ra->begin = off;
+		return;
+	}
+	ra->window = min_u64(ra->window ? ra->window * 2 : o->store->config.first_bytes, most);
+	fill_window_locked(o, ra, off, end);
+	space_drop_behind_locked(o);
+}
+
+/* A sequential reader asks again before it has read all that is here, so that more is on its way meanwhile. */
+static void limit_locked(const struct object *o, const struct readahead *ra, uint64_t end, struct object_range *r)
+{
+	uint64_t most = min_u64(max_u64(ra->window / 2, o->store->config.first_bytes), GRANT_BYTES);
+
+	if (ra->window && range_end(r->off, r->len) < o->base_end && range_end(end, most) < range_end(r->off, r->len))
+		r->len = range_end(end, most) - r->off;
+}
+
+/* Mapped, or sent by the kernel: it stays from now on, and what is missing of it when it has come. */
+static int pin_locked(struct object *o, uint64_t off, uint64_t end)
+{
+	if (o->evict == EVICT_NEVER)
+		return 0;
+	if (off == 0 && end >= o->base_end) {
+		space_keep_locked(o);
+		return 0;
+	}
+	return present_pin(&o->present, off / BLOCK_BYTES, present_blocks(end));
 }
 
 int object_grant(struct object *o, struct readahead *ra, uint64_t off, uint64_t len, bool pin, struct object_range *ret,
@@ -57,7 +125,6 @@ int object_grant(struct object *o, struct readahead *ra, uint64_t off, uint64_t 
 	uint64_t size, end;
 	int r = 0;
 
-	(void)pin; /* nothing is evicted, so everything stays */
 	pthread_mutex_lock(&o->lock);
 	size = stage_size(&o->stage);
 	end = len ? min_u64(range_end(off, len), size) : size;
@@ -66,13 +133,19 @@ int object_grant(struct object *o, struct readahead *ra, uint64_t off, uint64_t 
 		ret->off = off;
 		ret->len = 0;
 	} else {
-		if (ra)
+		if (pin)
+			r = pin_locked(o, off, end);
+		if (ra && !pin)
 			read_ahead_locked(o, ra, off, end);
-		r = fill_range_locked(o, off, min_u64(end, o->base_end), err);
+		if (r == 0)
+			r = fill_range_locked(o, off, min_u64(end, o->base_end), err);
 		if (r == 0) {
+			present_use(&o->present, off / BLOCK_BYTES, present_blocks(end), ++o->clock);
 			*ret = object_window_locked(o, off);
-			if (ra)
+			if (ra && !pin) {
+				limit_locked(o, ra, end, ret);
 				ra->next = min_u64(range_end(ret->off, ret->len), size);
+			}
 		}
 	}
 	pthread_mutex_unlock(&o->lock);

@@ -42,6 +42,21 @@ enum object_state { OBJECT_OPENING, OBJECT_OPEN, OBJECT_FAILED };
 
 enum object_job { JOB_COMMIT = 1, JOB_IDLE = 2, JOB_FORCE = 4 /* commit as it is, writers or not */, JOB_STREAM = 8 };
 
+/** What an object's bytes are counted as. */
+enum object_space {
+	SPACE_WHOLE, /* memory for all of it was set aside when it was opened; or it is a writer's file */
+	SPACE_FILLS, /* in memory, each fill as it comes: there is no folder */
+	SPACE_FILE,  /* in a file, each fill as it comes */
+	SPACE_KINDS
+};
+
+/** What may be dropped of it; space.c. */
+enum object_evict {
+	EVICT_NEVER,  /* it is small, or a writer's, or may not be fetched again */
+	EVICT_BEHIND, /* behind sequential readers, until somebody reads again what was dropped */
+	EVICT_ANY,
+};
+
 struct fill;   /* fill.c: one GET under way */
 struct waiter; /* fill.c: somebody waits for a range */
 struct stream; /* stream.c: parts of a new file that are sent while it is written */
@@ -70,9 +85,14 @@ struct object {
 
 	struct stage stage;
 	struct watched *watched;
-	uint64_t charged;   /* bytes of store->memory_used that are ours */
-	bool charge_fills;  /* memory without a folder: each fill is charged by itself */
+	enum object_space space; /* these two change under store->lock too */
+	enum object_evict evict;
+	uint64_t charged;   /* bytes of the store's that are ours; guarded by store->lock */
 	uint64_t allocated; /* of memory: writers may go as far */
+	uint64_t clock;     /* stamps of use, present.h */
+	struct readahead *readers;
+	bool times_kept;  /* fills leave st_mtime alone; until the first writer it is mtime_ns, whatever the inode's */
+	int64_t mtime_ns; /* the base's, until times_kept */
 	uint32_t slot;
 
 	bool has_base; /* there is an object on the server: base */
@@ -118,7 +138,8 @@ struct object_store {
 	pthread_cond_t work;   /* for one worker: the queue has grown */
 	unsigned busy, queued; /* workers at work, objects in the queue */
 	uint64_t next_id;
-	uint64_t memory_used;
+	uint64_t memory_used; /* by memfds */
+	uint64_t cached;      /* in files of objects that are only read */
 	unsigned uploading;
 	_Atomic unsigned streaming; /* stream_run()s at work */
 	_Atomic uint64_t owed; /* what new files hold that was not sent: by the last tick, and what was claimed since */
@@ -155,9 +176,22 @@ void object_free_all(struct object_store *s); /* whatever references are left; n
 
 /* upload.c */
 
+/* space.c */
+/** space_charge() - count @bytes more as @o's, of its kind of space. Return: 0; -ENOSPC beyond the bound, unless @force. */
+int space_charge(struct object *o, uint64_t bytes, bool force);
+void space_discharge(struct object *o, uint64_t bytes);
+void space_is_locked(struct object *o, enum object_space space, enum object_evict evict);
+/** space_keep_locked() - nothing of it is dropped any more. */
+void space_keep_locked(struct object *o);
+/** space_drop_behind_locked() - what sequential readers have left behind. */
+void space_drop_behind_locked(struct object *o);
+/**
+ * space_make_room() - without locks: drop what was not of use for longest, of whoever has most of @o's kind of space
+ * @ahead: for a readahead: what was read ahead stays. Return: bytes.
+ */
+uint64_t space_make_room(struct object *o, uint64_t need, bool ahead);
+
 /* store.c */
-int store_charge(struct object_store *s, uint64_t bytes); /* -ENOSPC */
-void store_discharge(struct object_store *s, uint64_t bytes);
 void store_queue(struct object *o, unsigned jobs);
 void store_failed(struct object *o, const char *sentence);
 void store_succeeded(struct object *o);
@@ -172,15 +206,19 @@ int fill_first(struct object *o, struct err *err);
  * The lock is let go meanwhile: everything may have changed. Return: 0; negative errno.
  */
 int fill_range_locked(struct object *o, uint64_t off, uint64_t end, struct err *err);
+uint64_t fill_blocks(const struct object *o); /* of one GET at most */
 /** fill_ahead_locked() - begin to fetch what is missing of the range, as far as there is room. */
 void fill_ahead_locked(struct object *o, const struct readahead *ra, uint64_t off, uint64_t end);
 void fill_cancel_ahead_locked(struct object *o, const struct readahead *ra);
 /** fill_drop_locked() - cut is held for writing: nothing from @off on that is under way may be written any more. */
 void fill_drop_locked(struct object *o, uint64_t off);
+/** fill_awaited_locked() - does somebody wait for some of blocks [from, to)? Return: true and which, first ones first. */
+bool fill_awaited_locked(const struct object *o, uint64_t from, uint64_t to, uint64_t *ret_from, uint64_t *ret_to);
 void fill_kick_dropped(struct object *o); /* without locks: cancels their calls */
 void fill_reap(struct object_store *s);   /* the reaper's thread, until stop */
 
 /* grant.c */
+#define STREAM_MIN MIB(64) /* an object up to here, that fits into memory, is kept while it is open */
 struct object_range object_window_locked(struct object *o, uint64_t off);
 
 /* commit.c */

@@ -48,7 +48,7 @@ static bool fits_locked(struct object *o)
 	struct statvfs fs;
 
 	if (o->stage.rw >= 0)
-		return !o->charge_fills || o->base_end < o->store->config.memory_max;
+		return o->space == SPACE_WHOLE || o->base_end < o->store->config.memory_max;
 	return fstatvfs(o->stage.ro, &fs) == 0 && o->base_end < (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
@@ -59,6 +59,7 @@ int object_forget(struct object *o, struct err *err)
 	(void)err;
 	pthread_mutex_lock(&o->lock);
 	object_wait_commit_locked(o);
+	space_keep_locked(o); /* it cannot be fetched again */
 	if (o->handed_out && !watch_try_no_holders(o->watched) && fits_locked(o) &&
 	    fill_range_locked(o, 0, o->base_end, &why) < 0)
 		log_debug("object", "completing '" NAME_FMT "' before it goes: %s, ignoring", NAME_ARG(o->name),
@@ -85,6 +86,7 @@ int object_rename(struct object *o, const struct object_name *name, const struct
 		return err_set(err, ENOMEM, "no memory");
 	pthread_mutex_lock(&o->lock);
 	object_wait_commit_locked(o);
+	space_keep_locked(o);
 	if (o->has_base && !base && o->base_end) {
 		/* Nothing will be left to fetch from under the new name. */
 		r = fill_range_locked(o, 0, o->base_end, err);

@@ -35,7 +35,7 @@ static void free_object(struct object *o)
 	arena_slot_free(o->store->config.arena, o->slot);
 	stage_deinit(&o->stage, keep);
 	present_deinit(&o->present);
-	store_discharge(o->store, o->charged);
+	space_discharge(o, o->charged);
 	name_unref(o->name);
 	pthread_rwlock_destroy(&o->cut);
 	pthread_cond_destroy(&o->cond);
@@ -212,7 +212,7 @@ void object_slot_update_locked(struct object *o)
 
 	if (!slot)
 		return;
-	if (present_next_missing(&o->present, 0, blocks) >= blocks) {
+	if (o->evict == EVICT_NEVER && present_next_missing(&o->present, 0, blocks) >= blocks) {
 		flags |= WIRE_SLOT_COMPLETE;
 		/* memory is bounded by claims; what is not sent yet, too, once there is much of it */
 		if (o->stage.rw < 0 && (o->base_end || !o->store->throttled))
@@ -224,20 +224,26 @@ void object_slot_update_locked(struct object *o)
 
 static int make_stage_locked(struct object *o, uint64_t size, bool writable, struct err *err)
 {
+	enum object_evict evict = writable || o->slot == WIRE_NO_SLOT ? EVICT_NEVER : EVICT_ANY;
 	const char *dir = o->store->staging_dir;
 	int r;
 
 	if (!dir) {
-		o->charge_fills = true;
+		space_is_locked(o, SPACE_FILLS, evict);
 		o->allocated = size;
 		return stage_memory(&o->stage, err);
 	}
-	if (!writable && store_charge(o->store, size) == 0) {
-		o->charged = o->allocated = size;
+	if (!writable && space_charge(o, size, false) == 0) {
 		r = stage_memory(&o->stage, err);
+		if (r == 0) {
+			space_is_locked(o, SPACE_WHOLE, evict && size > STREAM_MIN ? EVICT_BEHIND : EVICT_NEVER);
+			o->allocated = size;
+		}
 		if (r == 0 || r != -EMFILE)
 			return r;
+		space_discharge(o, size);
 	}
+	space_is_locked(o, writable ? SPACE_WHOLE : SPACE_FILE, evict);
 	return stage_file(&o->stage, dir, o->id, writable, err);
 }
 
@@ -249,6 +255,8 @@ int object_ready_locked(struct object *o, const struct s3_info *info, enum objec
 
 	if (size > OBJECT_SIZE_MAX)
 		return err_set(err, EFBIG, NAME_FMT ": larger than any S3 object", NAME_ARG(o->name));
+	o->slot =
+	    arena_slot_new(o->store->config.arena); /* without a generation nobody could be told what is dropped */
 	r = make_stage_locked(o, size, intent != OBJECT_READ, err);
 	if (r == 0)
 		r = watch_add(o->store->config.watch, o->stage.ro, store_watch_ops(o, &ops), &o->watched, err);
@@ -270,8 +278,9 @@ int object_ready_locked(struct object *o, const struct s3_info *info, enum objec
 		if (intent != OBJECT_TRUNCATE)
 			(void)stage_set_mtime(&o->stage, o->watched, info->mtime_ns);
 	}
+	o->mtime_ns = stage_mtime_ns(&o->stage);
+	o->times_kept = intent != OBJECT_READ;
 	o->base_end = size;
-	o->slot = arena_slot_new(o->store->config.arena);
 	object_slot_update_locked(o);
 	return 0;
 }
@@ -290,10 +299,23 @@ int object_journal_locked(struct object *o, const char *reason, struct err *err)
 	return r;
 }
 
+/* From here on st_mtime is the program's. Who is writing what arrived looks at times_kept under `cut`. */
+static void keep_times_locked(struct object *o)
+{
+	if (o->times_kept)
+		return;
+	pthread_rwlock_wrlock(&o->cut);
+	(void)stage_set_mtime(&o->stage, o->watched, o->mtime_ns);
+	o->times_kept = true;
+	pthread_rwlock_unlock(&o->cut);
+}
+
 int object_make_writable_locked(struct object *o, struct err *err)
 {
 	int r = 0;
 
+	space_keep_locked(o);
+	keep_times_locked(o);
 	if (o->store->staging_dir && !o->forgotten)
 		r = stage_name(&o->stage, o->store->staging_dir, o->id, err);
 	if (r == 0 && !o->journaled && !o->forgotten)
@@ -472,12 +494,19 @@ bool object_dirty(struct object *o)
 
 int64_t object_mtime_ns(struct object *o)
 {
-	return stage_mtime_ns(&o->stage); /* the base's until something is written: stage_fill() leaves it alone */
+	int64_t ns;
+
+	pthread_mutex_lock(&o->lock);
+	ns = o->times_kept ? stage_mtime_ns(&o->stage) : o->mtime_ns;
+	pthread_mutex_unlock(&o->lock);
+	return ns;
 }
 
 void object_touch(struct object *o, int64_t mtime_ns)
 {
 	pthread_mutex_lock(&o->lock);
+	space_keep_locked(o);
+	keep_times_locked(o);
 	(void)stage_set_mtime(&o->stage, o->watched, mtime_ns);
 	o->touched = true;
 	o->dirty = !o->forgotten;

@@ -34,17 +34,18 @@ struct object_store_config {
 	struct arena *arena;     /* borrowed */
 	struct watch *watch;     /* borrowed */
 	const char *staging_dir; /* a 0700 folder of this session's, watch_prove()d; NULL: memfds only, bounded */
-	uint64_t memory_max;     /* bytes in memfds of all objects; beyond it, files in staging_dir */
-	uint64_t put_max;        /* up to this size an object is one PUT; default 16 MiB */
-	uint64_t dirty_max;      /* new files' bytes that are not sent yet; beyond it writers wait; default 1 GiB */
-	uint64_t part_bytes;     /* default 8 MiB; grows with the part number so that 5 TiB fits */
-	uint64_t first_bytes;    /* fetched by the open; default 128 KiB */
-	uint64_t readahead_max;  /* window of a sequential reader; default 64 MiB */
-	unsigned parallel;       /* transfers of one object at once; default 8 */
-	unsigned uploads;        /* objects that are committed at once; default 64 */
-	bool commit_background;  /* object_closed() does not wait where the bytes are in staging_dir */
-	bool fsync_staging;      /* object_fsync(), object_store_sync() make staging durable and send nothing */
-	int deadline_ms;         /* of a wait without progress; default 30,000 */
+	uint64_t memory_max;  /* bytes in memfds of all objects; beyond it, files in staging_dir, of which as many bytes
+				  * of what was only read are kept */
+	uint64_t put_max;     /* up to this size an object is one PUT; default 16 MiB */
+	uint64_t dirty_max;   /* new files' bytes that are not sent yet; beyond it writers wait; default 1 GiB */
+	uint64_t part_bytes;  /* default 8 MiB; grows with the part number so that 5 TiB fits */
+	uint64_t first_bytes; /* fetched by the open; default 128 KiB */
+	uint64_t readahead_max; /* window of a sequential reader; default 64 MiB */
+	unsigned parallel;      /* transfers of one object at once; default 8 */
+	unsigned uploads;       /* objects that are committed at once; default 64 */
+	bool commit_background; /* object_closed() does not wait where the bytes are in staging_dir */
+	bool fsync_staging;     /* object_fsync(), object_store_sync() make staging durable and send nothing */
+	int deadline_ms;        /* of a wait without progress; default 30,000 */
 };
 int object_store_new(const struct object_store_config *config, struct object_store **ret, struct err *err);
 struct object_store *object_store_free(struct object_store *store); /* after drain; returns NULL */
@@ -119,10 +120,15 @@ struct object_range {
 	uint64_t off, len, gen;
 };
 
-/** Sequential or random? One per open description, zeroed at first; guarded by the object. */
+/** How it is read: one per open description, zeroed at first; guarded by the object. */
 struct readahead {
-	uint64_t next, window;
+	uint64_t next, window; /* sequential: where the last grant ended; what is fetched ahead, 0: not sequential */
+	uint64_t begin, pos;   /* of the sequential run: where it began, where it is */
+	bool listed;           /* among the object's readers */
+	struct readahead *prev, *next_reader;
 };
+/** object_reader_gone() - before the description is freed. */
+void object_reader_gone(struct object *o, struct readahead *ra);
 
 /**
  * object_grant() - make bytes present, for reads

@@ -33,10 +33,9 @@ void object_preload(struct object *o, const char *etag, const void *data, size_t
 	int r = 0;
 
 	pthread_mutex_lock(&o->lock);
-	if (len && untouched_locked(o, etag, len) && !(o->charge_fills && store_charge(o->store, len) < 0)) {
-		o->charged += o->charge_fills ? len : 0;
+	if (len && untouched_locked(o, etag, len) && (o->space == SPACE_WHOLE || space_charge(o, len, false) == 0)) {
 		pthread_rwlock_rdlock(&o->cut);
-		r = stage_fill(&o->stage, o->watched, data, len, 0);
+		r = stage_fill(&o->stage, o->watched, data, len, 0, true);
 		pthread_rwlock_unlock(&o->cut);
 		if (r == 0)
 			mark_locked(o, data, len);

@@ -7,9 +7,11 @@
 /* A chunk is 128 blocks, 8 MiB: what one GET of a readahead fetches. */
 #define CHUNK_BLOCKS 128u
 #define WORDS        (CHUNK_BLOCKS / 64)
+_Static_assert(WORDS == 2, "anything(), has_droppable()");
 
 struct present_chunk {
-	uint64_t here[WORDS], known[WORDS], busy[WORDS];
+	uint64_t here[WORDS], known[WORDS], busy[WORDS], pinned[WORDS];
+	uint64_t used;
 	uint32_t crc[CHUNK_BLOCKS];
 };
 
@@ -55,10 +57,16 @@ int present_init(struct present *p, uint64_t size)
 {
 	uint64_t blocks = present_blocks(size);
 	struct present_chunk **chunks = calloc(chunks_for(blocks) + 1, sizeof(struct present_chunk *));
+	uint64_t *fell = calloc(chunks_for(blocks) / 64 + 1, sizeof(*fell));
 
-	if (!chunks)
+	if (!chunks || !fell) {
+		free(chunks);
+		free(fell);
 		return -ENOMEM;
-	*p = (struct present){ .size = size, .blocks = blocks, .chunk_count = chunks_for(blocks), .chunks = chunks };
+	}
+	*p = (struct present){
+		.size = size, .blocks = blocks, .chunk_count = chunks_for(blocks), .chunks = chunks, .fell = fell
+	};
 	return 0;
 }
 
@@ -67,6 +75,7 @@ void present_deinit(struct present *p)
 	for (size_t i = 0; i < p->chunk_count; i++)
 		free(p->chunks[i]);
 	free(p->chunks);
+	free(p->fell);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -147,6 +156,101 @@ uint64_t present_next_missing(struct present *p, uint64_t from, uint64_t to)
 	if (from_low && b > p->low)
 		p->low = b;
 	return max_u64(b, from);
+}
+
+int present_pin(struct present *p, uint64_t from, uint64_t to)
+{
+	for (uint64_t b = from; b < min_u64(to, p->blocks); b++) {
+		struct present_chunk *c = make_chunk(p, b);
+
+		if (!c)
+			return -ENOMEM;
+		set_bit(c->pinned, b, true);
+	}
+	return 0;
+}
+
+static bool droppable(const struct present_chunk *c, uint64_t block)
+{
+	return bit(c->here, block) && !bit(c->pinned, block);
+}
+
+static bool anything(const uint64_t *words)
+{
+	return words[0] | words[1];
+}
+
+bool present_drop(struct present *p, uint64_t from, uint64_t to, uint64_t *ret_from, uint64_t *ret_to)
+{
+	uint64_t b = from, stop, i;
+	struct present_chunk *c = NULL;
+
+	to = min_u64(to, p->blocks);
+	while (b < to) {
+		c = p->chunks[b / CHUNK_BLOCKS];
+		if (c && droppable(c, b))
+			break;
+		b = c ? b + 1 : round_down(b, CHUNK_BLOCKS) + CHUNK_BLOCKS;
+	}
+	if (b >= to)
+		return false;
+	stop = min_u64(to, round_down(b, CHUNK_BLOCKS) + CHUNK_BLOCKS);
+	for (i = b; i < stop && droppable(c, i); i++)
+		set_bit(c->here, i, false);
+	p->low = min_u64(p->low, b);
+	p->fell[b / CHUNK_BLOCKS / 64] |= 1ull << (b / CHUNK_BLOCKS % 64);
+	if (!anything(c->here) && !anything(c->busy) && !anything(c->pinned)) {
+		p->chunks[b / CHUNK_BLOCKS] = NULL;
+		free(c);
+	}
+	*ret_from = b;
+	*ret_to = i;
+	return true;
+}
+
+bool present_fell(const struct present *p, uint64_t block)
+{
+	uint64_t i = block / CHUNK_BLOCKS;
+
+	return block < p->blocks && p->fell[i / 64] >> (i % 64) & 1;
+}
+
+void present_use(struct present *p, uint64_t from, uint64_t to, uint64_t stamp)
+{
+	to = min_u64(to, p->blocks);
+	for (uint64_t i = from / CHUNK_BLOCKS; i < chunks_for(to); i++)
+		if (p->chunks[i])
+			p->chunks[i]->used = stamp;
+}
+
+static bool has_droppable(const struct present_chunk *c)
+{
+	return (c->here[0] & ~c->pinned[0]) | (c->here[1] & ~c->pinned[1]);
+}
+
+bool present_oldest(const struct present *p, uint64_t limit, uint64_t *ret_from, uint64_t *ret_to)
+{
+	size_t best = p->chunk_count;
+
+	for (size_t i = 0; i < p->chunk_count; i++) {
+		const struct present_chunk *c = p->chunks[i];
+
+		if (c && c->used < limit && (best == p->chunk_count || c->used < p->chunks[best]->used) &&
+		    has_droppable(c))
+			best = i;
+	}
+	if (best == p->chunk_count)
+		return false;
+	*ret_from = best * CHUNK_BLOCKS;
+	*ret_to = min_u64(*ret_from + CHUNK_BLOCKS, p->blocks);
+	return true;
+}
+
+void present_read_ahead_is_over(struct present *p)
+{
+	for (size_t i = 0; i < p->chunk_count; i++)
+		if (p->chunks[i])
+			p->chunks[i]->used &= ~PRESENT_AHEAD;
 }
 
 static void merge_chunk(struct present_chunk *to, const struct present_chunk *from)

@@ -18,6 +18,7 @@ struct present {
 	uint64_t low;          /* every block before this one is present */
 	size_t chunk_count;
 	struct present_chunk **chunks; /* NULL: nothing of it is present */
+	uint64_t *fell;                /* a bit a chunk: something of it was here and was dropped */
 };
 
 /** present_blocks() - how many blocks @bytes take. */
@@ -39,6 +40,24 @@ int present_set_busy(struct present *p, uint64_t block, bool busy);
 
 /** present_next_missing() - the first block in [from, to) that is not present, @to if there is none. */
 uint64_t present_next_missing(struct present *p, uint64_t from, uint64_t to);
+
+/** present_pin() - the blocks are not dropped any more, now or when they have come. -ENOMEM. */
+int present_pin(struct present *p, uint64_t from, uint64_t to);
+/**
+ * present_drop() - the first run of blocks in [from, to) that are here and not pinned is missing from now on
+ * Return: true and the run, which ends with its chunk at the latest; false if there is none.
+ */
+bool present_drop(struct present *p, uint64_t from, uint64_t to, uint64_t *ret_from, uint64_t *ret_to);
+bool present_fell(const struct present *p, uint64_t block); /* was something of its chunk dropped, ever? */
+
+/*
+ * A stamp a chunk: when it was last of use. present_oldest() finds the chunk of the lowest one, below @limit, that has
+ * something to drop. present_read_ahead_is_over() takes PRESENT_AHEAD, which makes a stamp high, off them all.
+ */
+#define PRESENT_AHEAD (1ull << 63)
+void present_use(struct present *p, uint64_t from, uint64_t to, uint64_t stamp); /* chunks that exist */
+bool present_oldest(const struct present *p, uint64_t limit, uint64_t *ret_from, uint64_t *ret_to);
+void present_read_ahead_is_over(struct present *p);
 
 /**
  * present_rebase() - the base is @size bytes now; what is present in @sent is so in @p, with its crc

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/falloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -239,7 +240,7 @@ static int write_all(int fd, const char *data, size_t len, uint64_t off)
 	return 0;
 }
 
-int stage_fill(const struct stage *s, struct watched *w, const void *data, size_t len, uint64_t off)
+int stage_fill(const struct stage *s, struct watched *w, const void *data, size_t len, uint64_t off, bool keep_mtime)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	struct stat st;
@@ -247,11 +248,22 @@ int stage_fill(const struct stage *s, struct watched *w, const void *data, size_
 
 	if (fd < 0)
 		return fd;
-	r = fstat(fd, &st) < 0 ? -errno : write_all(fd, data, len, off);
-	if (r == 0) {
+	r = keep_mtime && fstat(fd, &st) < 0 ? -errno : write_all(fd, data, len, off);
+	if (r == 0 && keep_mtime) {
 		times[1] = st.st_mtim;
 		(void)futimens(fd, times);
 	}
+	stage_return(s, w, fd);
+	return r;
+}
+
+int stage_punch(const struct stage *s, struct watched *w, uint64_t off, uint64_t len)
+{
+	int r, fd = stage_borrow(s, w);
+
+	if (fd < 0)
+		return fd;
+	r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) < 0 ? -errno : 0;
 	stage_return(s, w, fd);
 	return r;
 }

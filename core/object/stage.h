@@ -57,8 +57,10 @@ int stage_reopen(const struct stage *s, int flags);
 int stage_borrow(const struct stage *s, struct watched *w);
 void stage_return(const struct stage *s, struct watched *w, int fd);
 
-/** stage_fill() - bytes of the base arrived: written without a change of st_mtime, which is the program's. */
-int stage_fill(const struct stage *s, struct watched *w, const void *data, size_t len, uint64_t off);
+/** stage_fill() - bytes of the base arrived; @keep_mtime: st_mtime is the program's, it does not change. */
+int stage_fill(const struct stage *s, struct watched *w, const void *data, size_t len, uint64_t off, bool keep_mtime);
+/** stage_punch() - give the space of the range back; it reads as zeros, and st_mtime changes. */
+int stage_punch(const struct stage *s, struct watched *w, uint64_t off, uint64_t len);
 
 uint64_t stage_size(const struct stage *s);
 /** stage_is_data() - no hole begins in [off, end), as far as the file system tells. */

@@ -20,26 +20,6 @@
 #define IDLE_JOBS   (JOB_COMMIT | JOB_IDLE)
 #define STATUS_ROWS 200
 
-int store_charge(struct object_store *s, uint64_t bytes)
-{
-	int r = 0;
-
-	pthread_mutex_lock(&s->lock);
-	if (bytes > s->config.memory_max || s->memory_used > s->config.memory_max - bytes)
-		r = -ENOSPC;
-	else
-		s->memory_used += bytes;
-	pthread_mutex_unlock(&s->lock);
-	return r;
-}
-
-void store_discharge(struct object_store *s, uint64_t bytes)
-{
-	pthread_mutex_lock(&s->lock);
-	s->memory_used -= min_u64(bytes, s->memory_used);
-	pthread_mutex_unlock(&s->lock);
-}
-
 static void *worker_main(void *arg);
 
 /* Where a thread cannot be made the others do the work. */
@@ -535,8 +515,8 @@ int object_store_status(struct object_store *s, char *buf, size_t size)
 	}
 	put(&t,
 	    "{\"open\":%zu,\"dirty\":%zu,\"uploading\":%u,\"failed\":%zu,\"staged_bytes\":%" PRIu64
-	    ",\"memory_bytes\":%" PRIu64 ",\"objects\":[",
-	    count, dirty, s->uploading, failures, staged, s->memory_used);
+	    ",\"memory_bytes\":%" PRIu64 ",\"cached_bytes\":%" PRIu64 ",\"objects\":[",
+	    count, dirty, s->uploading, failures, staged, s->memory_used, s->cached);
 	pthread_mutex_unlock(&s->lock);
 	for (size_t i = 0; i < count; i++) {
 		if (i < STATUS_ROWS)

@@ -148,6 +148,7 @@ void s3_file_free(struct vfile *vf)
 		dir_free(vf);
 		return;
 	}
+	object_reader_gone(f->n->o, &f->ra);
 	pthread_mutex_lock(&v->names.lock);
 	DL_DELETE(f->n->files, f);
 	o = onode_release_locked(v, f->n);

@@ -217,6 +217,8 @@ int prog_close(struct prog *p)
 		close(p->fd);
 	if (p->o && p->writable)
 		r = object_closed(p->o, &last, &err);
+	if (p->o)
+		object_reader_gone(p->o, &p->ra);
 	object_unref(p->o);
 	*p = (struct prog){ .fd = -1 };
 	return r;

@@ -1,6 +1,6 @@
 /*
  * Many programs on a few objects at once, on the fake bucket: readers that must never see a byte that is not some
- * version's, writers that keep to stripes of their own, fsync, closes, truncates, unlinks, renames and a failing
+ * version's, from a cache that is too small too, writers that keep to stripes of their own, fsync, closes, truncates, unlinks, renames and a failing
  * server. A plain program, so that it can be built with any sanitizer. Usage: object_stress [rounds]
  */
 #include "bench.h"
@@ -158,6 +158,65 @@ static void check_end(void)
 	prog_close(&p);
 }
 
+/* Readers of more than the cache holds, so that blocks are dropped under them all the time. */
+#define CACHED_OBJECTS 3
+#define CACHED_BYTES   (MIB(3) + 1234)
+
+static void *cached_reader(void *arg)
+{
+	unsigned r = (unsigned)(uintptr_t)arg * 991 + 3;
+	char buf[30000], key[8];
+
+	for (int i = 0; i < rounds / 10; i++) {
+		unsigned which = next(&r) % CACHED_OBJECTS;
+		uint64_t off = next(&r) % CACHED_BYTES;
+		struct prog p;
+
+		(void)snprintf(key, sizeof(key), "c%u", which);
+		if (prog_open(&p, key, OBJECT_READ, O_RDONLY) < 0) {
+			complain("open for reading", i, 0);
+			continue;
+		}
+		for (int k = 0; k < 40; k++) {
+			size_t len = min_u64(next(&r) % sizeof(buf) + 1, CACHED_BYTES - off);
+			int n = prog_read(&p, buf, len, off);
+
+			if (n != (int)len)
+				complain("read", n, (long)off);
+			for (int b = 0; b < n; b++) {
+				if ((unsigned char)buf[b] != bench_byte(which, off + (uint64_t)b)) {
+					complain("a wrong byte", (long)off + b, (long)buf[b]);
+					break;
+				}
+			}
+			off = next(&r) % 2 && off + len < CACHED_BYTES ? off + len : next(&r) % CACHED_BYTES;
+		}
+		prog_close(&p);
+	}
+	return NULL;
+}
+
+static void cached(bool memory)
+{
+	struct object_store_config config = { .memory_max = MIB(1) };
+	pthread_t t[6];
+	char key[8];
+
+	if (memory)
+		bench_open_memory(&config);
+	else
+		bench_open(&config);
+	for (unsigned i = 0; i < CACHED_OBJECTS; i++) {
+		(void)snprintf(key, sizeof(key), "c%u", i);
+		bench_make(key, CACHED_BYTES, i);
+	}
+	for (uintptr_t i = 0; i < ARRAY_SIZE(t); i++)
+		pthread_create(&t[i], NULL, cached_reader, (void *)i);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		pthread_join(t[i], NULL);
+	bench_close();
+}
+
 int main(int argc, char **argv)
 {
 	cleanup_free char *data = malloc(SIZE);
@@ -182,6 +241,8 @@ int main(int argc, char **argv)
 	if (object_store_drain(bench.store, true, NULL, NULL) != 0)
 		complain("an upload failed", 0, 0);
 	bench_close();
+	cached(false);
+	cached(true);
 	printf("stress: %d rounds, %d wrong\n", rounds, (int)wrong);
 	return wrong != 0;
 }

@@ -1,0 +1,116 @@
+"""Reading: what is kept and what is dropped, what it costs on the wire, and that no byte is ever wrong."""
+import os
+import subprocess
+import sys
+import threading
+
+from pathlib import Path
+
+from boto3.s3.transfer import TransferConfig
+from conftest import BUILD
+
+CHECKER = BUILD / "tests/checker"
+MIB = 1 << 20
+PARTS = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=8 * MIB)
+
+# Reads a file from end to end, checks the number in each of its blocks, and tells what its file took at most meanwhile.
+STREAM = """
+import os, sys
+fd, at, most = os.open('/s3/big', os.O_RDONLY), 0, 0
+while data := os.read(fd, 1 << 18):
+    for off in range(0, len(data), 65536):
+        assert int.from_bytes(data[off:off + 8], 'little') == (at + off) // 65536 + 1, at + off
+    at += len(data)
+    if at % (8 << 20) == 0:
+        print(at, flush=True)
+        sys.stdin.readline()
+print('end', flush=True)
+"""
+
+
+def numbered(path, size):
+    """A sparse file whose 64 KiB blocks begin with their numbers."""
+    with open(path, "wb") as f:
+        f.truncate(size)
+        for block in range(size // 65536):
+            os.pwrite(f.fileno(), (block + 1).to_bytes(8, "little"), block * 65536)
+
+
+def broker_of(pid):
+    """The broker is a child of s3run's, beside the program."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if Path(f"/proc/{child}/comm").read_text().strip() == "s3shimd":
+            return child
+    raise AssertionError("no broker")
+
+
+def resident(pid):
+    """Anonymous and shared memory of a process, in bytes, without the pages of its program and libraries."""
+    fields = dict(line.split(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return sum(int(fields[k].split()[0]) << 10 for k in ("RssAnon", "RssShmem"))
+
+
+def stream(mount, size, options, bound):
+    """Streams the file; the most that the object's file and the broker took together."""
+    p = mount.start(["/usr/bin/python3", "-S", "-c", STREAM], options)
+    broker, most = None, 0
+    while line := p.stdout.readline().strip():
+        if line == b"end":
+            break
+        broker = broker or broker_of(p.pid)
+        program = [c for c in Path(f"/proc/{p.pid}/task/{p.pid}/children").read_text().split() if c != broker][0]
+        files = [os.stat(f"/proc/{program}/fd/{fd}") for fd in os.listdir(f"/proc/{program}/fd") if fd != "0"]
+        held = max((s.st_blocks * 512 for s in files if s.st_size == size), default=None)
+        assert held is not None, "the object's file is the program's too"
+        most = max(most, held + resident(broker))
+        p.stdin.write(b"\n")
+        p.stdin.flush()
+    r = mount.finish(p)
+    assert r.status == 0, r
+    assert most <= bound, most
+    assert r.stats["bytes_down"] == size, "every byte is fetched once"
+
+
+def test_a_file_larger_than_the_cache_streams_through_it(gw, scratch):
+    size = 512 * MIB
+    numbered(scratch / "big", size)
+    gw.client.upload_file(str(scratch / "big"), gw.bucket, "big", Config=PARTS)
+    (scratch / "big").unlink()
+    stream(gw, size, ["--memory", "32MiB"], (32 + 128) * MIB)  # in a file
+    stream(gw, size, ["--memory", "2GiB"], (64 + 128) * MIB)  # in memory, dropped behind the reader
+
+
+def make(gw, name, number, version, size):
+    data = subprocess.run([CHECKER, "make", str(number), str(version), str(size)], check=True, capture_output=True).stdout
+    gw.put(name, data)
+
+
+def test_no_wrong_byte(gw):
+    """From a cache that is far too small, of objects that change behind its back. S3SHIM_CHECKER_READS: how many."""
+    reads = int(os.environ.get("S3SHIM_CHECKER_READS", "20000"))
+    objects, size = 4, 3 * MIB + 4096
+    for i in range(objects):
+        make(gw, f"r{i + 1}", i + 1, 1, size)
+    for i in range(2):
+        make(gw, f"w{i + 1}", i + 101, 1, size)
+    p = gw.start([CHECKER, "run", "/s3", str(objects), str(size), str(reads)], ["--memory", "1MiB", "--ttl", "100ms"])
+    versions, done = {}, threading.Event()
+
+    def replace():
+        while not done.wait(0.2):
+            i = len(versions) % objects
+            versions[len(versions)] = i
+            make(gw, f"r{i + 1}", i + 1, 2 + len(versions) % 60000, size)
+
+    replacer = threading.Thread(target=replace)
+    replacer.start()
+    try:
+        r = gw.finish(p, timeout=60 + reads / 200)
+    finally:
+        done.set()
+        replacer.join()
+    assert r.status == 0, r
+    made, stale = map(int, r.out.split())
+    assert made >= reads
+    print(f"{made} reads, {stale} ESTALE", file=sys.stderr)
+    assert r.stats["cache_dropped_bytes"] > 0
