@@ -133,8 +133,9 @@ class Connection:
     def answer(form, *values, fd=None, tail=b""):
         return 0, struct.pack("<" + form, *values), fd, tail
 
-    def hello(self, _):
-        return self.answer("QQII", 77, SLOTS * 64, 1, 1, fd=arena_fd)
+    def hello(self, body):
+        version, _ = struct.unpack("<2I", body)
+        return self.answer("QQII", 77, SLOTS * 64, version, 1, fd=arena_fd)
 
     def link(self, _):
         theirs, ours = socket.socketpair()
