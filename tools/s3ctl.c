@@ -35,6 +35,8 @@ static const struct command {
 	  "rm [-r] [--socket PATH] PATH...            remove files, or folders" },
 	{ "recover", ctl_recover, 0, 0, "--cache-dir --json",
 	  "recover [--cache-dir FOLDER] [--json]      files whose upload failed or was cut off" },
+	{ "sweep", ctl_sweep, 0, 0, "--json",
+	  "sweep [--older-than AGE] [--abort] [--all] [--json] [OPTIONS OF s3run]  uploads that nobody finished" },
 	{ "config", ctl_config, 2, 2, "--json", "config check [--json] FILE                 what each user would see" },
 };
 
@@ -56,7 +58,8 @@ static const struct command *find(const char *name)
 
 static int bad_word(const char *word)
 {
-	static const char *const options[] = { "--socket", "--json", "--cache-dir", "--help", "--version", NULL };
+	static const char *const options[] = { "--socket", "--json", "--cache-dir",  "--help", "--version",
+					       "--abort",  "--all",  "--older-than", NULL };
 	const char *names[ARRAY_SIZE(commands) + 1] = { NULL };
 	const char *near;
 
@@ -140,6 +143,24 @@ static int run(const struct command *c, struct ctl *q)
 	return r < 0 ? EXIT_FAILED : 0;
 }
 
+/* `sweep` looks at a mount as s3run would see it: what it does not know itself is s3run's. */
+static int run_sweep(const struct command *c, int argc, char **argv)
+{
+	struct ctl q = { .rest = argv + 1, .rest_count = 1 };
+
+	for (int i = 2; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return usage(stdout, 0);
+		if (take_flag(argv[i], "--json", &q.json) || take_flag(argv[i], "--abort", &q.abort) ||
+		    take_flag(argv[i], "--all", &q.all) || take_value(argv, argc, &i, "--older-than", &q.older_than))
+			continue;
+		if (strncmp(argv[i], "--", 2) == 0 && option_by_flag(argv[i] + 2, strcspn(argv[i] + 2, "=")) < 0)
+			return bad_word(argv[i]);
+		q.rest[q.rest_count++] = argv[i];
+	}
+	return run(c, &q);
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl q = { .words = argv }; /* what is no option moves to its front */
@@ -147,6 +168,8 @@ int main(int argc, char **argv)
 	bool options = true;
 
 	prctl(PR_SET_DUMPABLE, 0);
+	if (argc > 1 && strcmp(argv[1], "sweep") == 0)
+		return run_sweep(find(argv[1]), argc, argv);
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];
 		if (options && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0))

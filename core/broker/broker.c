@@ -159,6 +159,14 @@ static int make_volumes(struct broker *b, const struct config *config, struct er
 	return 0;
 }
 
+static int make_clients(struct broker *b, struct err *err)
+{
+	char base[PATH_MAX], notes[PATH_MAX];
+	bool noted = staging_base(&b->staging, base, sizeof(base)) && staging_notes(base, notes, sizeof(notes));
+
+	return clients_new(noted ? notes : NULL, &b->clients) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+}
+
 static int make_all(struct broker *b, const struct config *config, struct err *err)
 {
 	int r;
@@ -166,11 +174,11 @@ static int make_all(struct broker *b, const struct config *config, struct err *e
 	while (!b->session)
 		if (getrandom(&b->session, sizeof(b->session), 0) < 0 && errno != EINTR)
 			return err_set(err, errno, "no random numbers: %s", strerror(errno));
-	if (files_new(&b->files) < 0 || clients_new(&b->clients) < 0)
+	if (files_new(&b->files) < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	if ((r = server_new(b, &b->server, err)) < 0 || (r = arena_new(&b->arena, err)) < 0 ||
 	    (r = watch_new(&b->watch, err)) < 0 || (r = make_staging(b, config, err)) < 0 ||
-	    (r = make_objects(b, config, err)) < 0)
+	    (r = make_clients(b, err)) < 0 || (r = make_objects(b, config, err)) < 0)
 		return r;
 	return make_volumes(b, config, err);
 }

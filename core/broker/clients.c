@@ -16,13 +16,22 @@ struct client_entry {
 };
 
 struct clients {
+	char *notes_dir;
 	struct client_entry *first;
 };
 
-int clients_new(struct clients **ret)
+int clients_new(const char *notes_dir, struct clients **ret)
 {
-	*ret = calloc(1, sizeof(**ret));
-	return *ret ? 0 : -ENOMEM;
+	struct clients *clients = calloc(1, sizeof(*clients));
+
+	if (clients && notes_dir)
+		clients->notes_dir = strdup(notes_dir);
+	if (!clients || (notes_dir && !clients->notes_dir)) {
+		free(clients);
+		return -ENOMEM;
+	}
+	*ret = clients;
+	return 0;
 }
 
 struct clients *clients_free(struct clients *clients)
@@ -35,6 +44,8 @@ struct clients *clients_free(struct clients *clients)
 		s3_credentials_free(e->credentials);
 		free(e);
 	}
+	if (clients)
+		free(clients->notes_dir);
 	free(clients);
 	return NULL;
 }
@@ -119,8 +130,8 @@ static int find_credentials(struct client_entry *e, const struct mount_config *m
 	return m->unsigned_requests ? 0 : s3_credentials_new(&c, &e->credentials, err);
 }
 
-static int make_client(struct client_entry *e, const struct config *config, const struct mount_config *m,
-		       struct err *err)
+static int make_client(struct client_entry *e, const char *notes_dir, const struct config *config,
+		       const struct mount_config *m, struct err *err)
 {
 	char proxy[512];
 	struct s3_config c = {
@@ -144,6 +155,7 @@ static int make_client(struct client_entry *e, const struct config *config, cons
 		.stall_timeout_ms = config->deadline_ms,
 		.deadline_ms = config->deadline_ms,
 		.connections = (int)config->connections,
+		.notes_dir = notes_dir,
 	};
 	int r = 0;
 
@@ -177,7 +189,7 @@ int clients_get(struct clients *clients, const struct config *config, const stru
 	if (!e)
 		return err_set(err, ENOMEM, "out of memory");
 	e->mount = mount;
-	r = make_client(e, config, mount, err);
+	r = make_client(e, clients->notes_dir, config, mount, err);
 	if (r < 0) {
 		s3_credentials_free(e->credentials);
 		free(e);

@@ -216,6 +216,21 @@ int staging_open(struct staging *s, const char *base, struct err *err)
 	return err_set(err, ENOENT, "%s", reasons[0] ? reasons : "no folder is named by the environment");
 }
 
+bool staging_notes(const char *base, char *buf, size_t size)
+{
+	int n = snprintf(buf, size, "%s/uploads", base);
+
+	return n > 0 && (size_t)n < size;
+}
+
+bool staging_base(const struct staging *s, char *buf, size_t size)
+{
+	const char *slash = strrchr(s->dir, '/');
+	int n = slash ? snprintf(buf, size, "%.*s", (int)(slash - s->dir), s->dir) : -1;
+
+	return n > 0 && (size_t)n < size;
+}
+
 void staging_close(struct staging *s)
 {
 	cleanup_close int dir = -1;

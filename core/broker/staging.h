@@ -4,6 +4,7 @@
  *     <base>/session-<16 hex digits>/        0700, one a broker
  *         lock                               "pid\n"; flock(2)ed exclusively while the broker lives
  *         ...                                the object layer's files and journals
+ *     <base>/uploads/                        which multipart uploads are ours (s3/notes.h)
  *
  * A session folder whose `lock` can be locked is of a broker that is gone. It appears under that name with the lock
  * held, so a folder without a `lock` is none. Ended sessions leave a folder only if something is to be recovered.
@@ -46,6 +47,12 @@ bool staging_candidate(unsigned index, char *buf, size_t size);
  * another negative errno with a sentence.
  */
 int staging_open(struct staging *s, const char *base, struct err *err);
+
+/** staging_notes() - the folder of <base>/uploads, beside the sessions', where uploads are noted (s3/notes.h). */
+bool staging_notes(const char *base, char *buf, size_t size);
+
+/** staging_base() - what is above the session's folder; false where staging is in memory. */
+bool staging_base(const struct staging *s, char *buf, size_t size);
 
 /** staging_close() - remove the folder if nothing is left in it. */
 void staging_close(struct staging *s);

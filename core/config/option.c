@@ -138,7 +138,7 @@ static bool parse_size(const char *text, uint64_t *ret)
 	return true;
 }
 
-static bool parse_duration(const char *text, int *ret)
+bool option_parse_duration(const char *text, int *ret_ms)
 {
 	static const struct {
 		const char *unit;
@@ -152,7 +152,7 @@ static bool parse_duration(const char *text, int *ret)
 		if (strcmp(text, units[i].unit) == 0) {
 			if (n > INT_MAX / units[i].ms)
 				return false;
-			*ret = (int)(n * units[i].ms);
+			*ret_ms = (int)(n * units[i].ms);
 			return true;
 		}
 	return false;
@@ -297,7 +297,7 @@ static int store(enum option_type type, const char *text, void *field)
 	case OPTION_TYPE_SIZE:
 		return parse_size(text, field) ? 0 : -EINVAL;
 	case OPTION_TYPE_DURATION:
-		return parse_duration(text, field) ? 0 : -EINVAL;
+		return option_parse_duration(text, field) ? 0 : -EINVAL;
 	case OPTION_TYPE_COUNT:
 		if (!parse_bounded(text, 1, 1024, &n))
 			return -EINVAL;

@@ -93,6 +93,9 @@ int option_store(int opt, const struct setting *s, void *base, struct err *err);
 /** option_check() - would option_store() take @s? The same errors. */
 int option_check(int opt, const struct setting *s, struct err *err);
 
+/** option_parse_duration() - as OPTION_TYPE_DURATION. Return: false where @text is none. */
+bool option_parse_duration(const char *text, int *ret_ms);
+
 /** option_shape() - what a value of the type looks like, as in "is not %s". */
 const char *option_shape(enum option_type type);
 

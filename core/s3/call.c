@@ -9,6 +9,7 @@
  * the rest, with If-Match on the ETag of the first, and every byte is delivered once, in order.
  */
 #include "s3/call.h"
+#include "s3/notes.h"
 #include "s3/when.h"
 
 #include "base/counters.h"
@@ -443,6 +444,18 @@ void call_start(struct s3_client *client, struct s3_call *call)
 	http_submit(client->http, &state->job);
 }
 
+static void note_upload(const struct s3_client *client, const struct s3_call *call)
+{
+	bool begins = call->op == S3_CREATE_MULTIPART_UPLOAD;
+	const struct notes_upload upload = { s3_client_place(client), call->bucket, call->key,
+					     begins ? call->upload_id : call->upload_id_in };
+
+	if (begins)
+		notes_add(client->config.notes_dir, &upload);
+	else if (call->op == S3_COMPLETE_MULTIPART_UPLOAD || call->op == S3_ABORT_MULTIPART_UPLOAD)
+		notes_remove(client->config.notes_dir, &upload);
+}
+
 void call_finish(struct call_state *state, int status)
 {
 	struct s3_call *call = state->call;
@@ -452,6 +465,8 @@ void call_finish(struct call_state *state, int status)
 		call->err = (struct err)ERR_INIT;
 	if (status == 0)
 		retry_put(&state->client->bucket, state->cost ? state->cost : 1);
+	if (status == 0)
+		note_upload(state->client, call);
 	if (call->on_done)
 		call->on_done(call, call->arg);
 	pthread_mutex_lock(&state->lock);

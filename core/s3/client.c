@@ -20,8 +20,8 @@ const char *s3_op_name(enum s3_op op)
 /* The strings of a struct s3_config, for copying and freeing. */
 static const size_t strings[] = {
 #define S(field) offsetof(struct s3_config, field)
-	S(region),     S(scheme),         S(endpoint),      S(ca_file),  S(ca_path), S(proxy),
-	S(proxy_user), S(proxy_password), S(storage_class), S(checksum), S(sse),     S(sse_kms_key_id),
+	S(region),         S(scheme),        S(endpoint), S(ca_file), S(ca_path),        S(proxy),     S(proxy_user),
+	S(proxy_password), S(storage_class), S(checksum), S(sse),     S(sse_kms_key_id), S(notes_dir),
 #undef S
 };
 
@@ -144,6 +144,11 @@ struct s3_client *s3_client_free(struct s3_client *client)
 	pthread_mutex_destroy(&client->lock);
 	free(client);
 	return NULL;
+}
+
+const char *s3_client_place(const struct s3_client *client)
+{
+	return client->aws ? "amazonaws.com" : client->endpoint.host;
 }
 
 void s3_call_init(struct s3_call *call, enum s3_op op, const char *bucket, const char *key)

@@ -59,11 +59,15 @@ struct s3_config {
 	int deadline_ms;                    /* of a call without a body, retries included; default 30,000 */
 	int max_attempts;                   /* default 5 */
 	int connections;                    /* at most so many at once; default 64 */
+	const char *notes_dir;              /* where our multipart uploads are noted (notes.h); NULL: nowhere */
 	struct s3_credentials *credentials; /* borrowed; NULL with unsigned_requests */
 };
 
 int s3_client_new(const struct s3_config *config, struct s3_client **ret, struct err *err);
 struct s3_client *s3_client_free(struct s3_client *client); /* waits for its calls; NULL is fine; returns NULL */
+
+/** s3_client_place() - what tells this client's store from others: its host, "amazonaws.com" for AWS. Borrowed. */
+const char *s3_client_place(const struct s3_client *client);
 
 /** User metadata: names without `x-amz-meta-`, lower case; "name\0value\0", @len bytes in all. */
 struct s3_meta {
