@@ -39,8 +39,9 @@ struct symbols {
 _Atomic(void *) bind_table[HOOK_MAX];
 
 static struct object objects[OBJECTS_MAX];
-static _Atomic uint32_t listed; /* 0: not yet; else the number of objects + 1 */
-static char library_path[4096];
+static _Atomic uint32_t listed HOT;  /* 0: not yet; else the number of objects + 1 */
+static const char *library_path HOT; /* the loader's text, or copied */
+static char relative_path[4096];
 
 static const char *const names[HOOK_MAX] = {
 #define HOOK(family, name) [HOOK_##name] = #name,
@@ -137,22 +138,20 @@ static bool is_vdso(const struct dl_phdr_info *info)
 /* LD_PRELOAD may have named us relative to the folder that was current at start. */
 static void remember_path(const char *name)
 {
-	size_t at = 0, len = name ? strlen(name) : 0;
+	size_t at, len = name ? strlen(name) : 0;
+	long n;
 
-	if (!len)
+	library_path = name;
+	if (!len || name[0] == '/')
 		return;
-	if (name[0] != '/') {
-		long n = SYS(getcwd, library_path, sizeof(library_path));
-		if (n <= 1)
-			return;
-		at = (size_t)n - 1;
-		library_path[at++] = '/';
-	}
-	if (at + len >= sizeof(library_path)) {
-		library_path[0] = '\0';
+	library_path = "";
+	n = SYS(getcwd, relative_path, sizeof(relative_path));
+	at = n > 1 ? (size_t)n - 1 : sizeof(relative_path);
+	if (at + 1 + len >= sizeof(relative_path))
 		return;
-	}
-	memcpy(library_path + at, name, len + 1);
+	relative_path[at++] = '/';
+	memcpy(relative_path + at, name, len + 1);
+	library_path = relative_path;
 }
 
 static int list_one(struct dl_phdr_info *info, size_t size, void *arg)
@@ -378,5 +377,5 @@ bool bind_mentioned(const char *const *wanted, size_t count)
 const char *bind_library_path(void)
 {
 	list();
-	return library_path;
+	return library_path ? library_path : "";
 }

@@ -251,7 +251,7 @@ int fd_open_above(const char *path, int flags)
 	return fd;
 }
 
-int fd_opened(int fd, int dirfd, const char *path, int flags)
+int fd_opened_note(int fd, int dirfd, const char *path, int flags)
 {
 	if (fd < 0 || !route_active())
 		return fd;

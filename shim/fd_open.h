@@ -4,6 +4,7 @@
 #ifndef S3SHIM_SHIM_FD_OPEN_H
 #define S3SHIM_SHIM_FD_OPEN_H
 
+#include "shim/fdtab.h"
 #include "shim/route.h"
 
 #include <sys/types.h>
@@ -25,7 +26,14 @@ int fd_open(struct route *r, int flags, mode_t mode);
 int fd_open_at(int *dirfd, const char **path, int flags, mode_t mode, struct route *keep);
 
 /** fd_opened() - a foreign open gave @fd: forget what the number was, remember an ancestor of a mount. Return: @fd. */
-int fd_opened(int fd, int dirfd, const char *path, int flags);
+int fd_opened_note(int fd, int dirfd, const char *path, int flags);
+
+static inline int fd_opened(int fd, int dirfd, const char *path, int flags)
+{
+	if (fd < 0 || (fdtab_idle() && !(flags & (O_DIRECTORY | O_PATH)) && path[0] && path[1]))
+		return fd;
+	return fd_opened_note(fd, dirfd, path, flags);
+}
 
 #define FD_ABOVE UINT32_MAX /* desc.mount of such a folder */
 

@@ -51,7 +51,7 @@ static struct {
 	_Atomic int ready;        /* what exec left was looked at */
 	struct lock lock;         /* of free */
 	struct desc *free;
-} table;
+} table HOT;
 
 static __thread struct overlay *overlay __attribute__((tls_model("initial-exec")));
 
@@ -169,7 +169,7 @@ static bool attach(int fd, struct desc *d)
 
 /* ---- entries ---- */
 
-_Atomic uint32_t fdtab_use;
+_Atomic uint32_t fdtab_use HOT;
 
 static entry *entries(void)
 {
@@ -263,7 +263,7 @@ struct desc *fdtab_get(int fd)
 	return NULL;
 }
 
-bool fdtab_routed(int fd)
+bool fdtab_has(int fd)
 {
 	entry *e = entries();
 

@@ -69,7 +69,12 @@ static inline bool fdtab_idle(void)
 }
 
 /** fdtab_routed() - is there an entry? Without a reference: for a quick no. */
-bool fdtab_routed(int fd);
+bool fdtab_has(int fd);
+
+static inline bool fdtab_routed(int fd)
+{
+	return !fdtab_idle() && fdtab_has(fd);
+}
 
 /** fdtab_verify() - is @fd still the file that @d says (fstat: dev, ino)? Else the entry is dropped. */
 bool fdtab_verify(int fd, struct desc *d);

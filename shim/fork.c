@@ -14,11 +14,11 @@
 #define MADV_WIPE  18 /* MADV_WIPEONFORK */
 #define PAGE_BYTES 4096
 
-_Atomic uint32_t lock_generation;
+_Atomic uint32_t lock_generation HOT;
 
-static _Atomic uint32_t *_Atomic seen; /* the word: 0 in a process that is new, 1 seen, 2 being seen to */
-static _Atomic uint32_t seen_no_wipe;
-static _Atomic long seen_pid; /* where the kernel cannot wipe; else 0 */
+static _Atomic uint32_t *_Atomic seen HOT; /* the word: 0 in a process that is new, 1 seen, 2 being seen to */
+static _Atomic uint32_t seen_no_wipe HOT;
+static _Atomic long seen_pid HOT; /* where the kernel cannot wipe; else 0 */
 
 static void seen_init(void)
 {

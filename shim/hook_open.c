@@ -41,7 +41,7 @@ static int open_again(int dirfd, const char *path, int flags, mode_t mode, struc
 #define OPEN(real) \
 	do { \
 		struct route keep; \
-		int rc_ = fd_open_at(&dirfd, &path, flags, mode, &keep); \
+		int rc_ = likely(route_foreign(path)) ? FD_FOREIGN : fd_open_at(&dirfd, &path, flags, mode, &keep); \
 		if (rc_ == FD_FOREIGN) { \
 			rc_ = real; \
 			if (likely(rc_ >= 0)) \

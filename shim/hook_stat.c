@@ -166,13 +166,16 @@ static int look_again(int done, int dirfd, const char *path, int flags, const st
 	{ \
 		struct wire_attr a; \
 		struct route r; \
-		int at = dirfd_, how = flags_, rc = look(&at, &path, how, &r, &a), again; \
+		int at = dirfd_, how = flags_, again; \
+		int rc = likely(route_foreign(path)) ? LOOK_FOREIGN : look(&at, &path, how, &r, &a); \
 \
 		if (!rc) \
 			return fill_stat((void *)st, &a); \
 		if (rc < 0) \
 			return (int)ret_errno(rc); \
 		rc = HAVE(name) ? REAL(name) real : (int)ret_errno(SYS(newfstatat, at, path, st, how)); \
+		if (likely(rc >= 0) && !S_ISDIR(st->st_mode)) \
+			return rc; \
 		again = look_again(rc, at, path, how, (const void *)st, &r, &a); \
 		if (likely(again > 0)) \
 			return rc; \
@@ -214,7 +217,7 @@ EXPORT int statx(int dirfd, const char *path, int flags, unsigned mask, struct s
 {
 	struct wire_attr a;
 	struct route r;
-	int rc = look(&dirfd, &path, flags, &r, &a), done;
+	int rc = likely(route_foreign(path)) ? LOOK_FOREIGN : look(&dirfd, &path, flags, &r, &a), done;
 	struct stat seen;
 
 	if (rc == LOOK_FOREIGN) {

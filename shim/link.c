@@ -43,8 +43,8 @@ static struct conn pool[POOL] = { NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, N
 				  NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN, NO_CONN };
 static struct spare spares[SPARES] = { NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE, NO_SPARE };
 static _Alignas(8) char pool_out[POOL][WIRE_REQUEST_MAX], spares_out[SPARES][WIRE_REQUEST_MAX];
-static _Atomic uint32_t active;                   /* this process has, or had, a connection */
-static _Atomic int lowest = INT32_MAX;            /* of our descriptors' numbers, ever */
+static _Atomic uint32_t active HOT;               /* this process has, or had, a connection */
+static _Atomic int lowest HOT = INT32_MAX;        /* of our descriptors' numbers, ever */
 static _Atomic uint32_t returns, waiters, wanted; /* a futex; who sleeps on it; somebody found none free */
 static const void *_Atomic first_thread;
 static _Atomic uint32_t many; /* a second thread has called */

@@ -42,6 +42,12 @@ enum route_result {
  */
 int route_at(int *dirfd, const char **path, struct route *ret);
 
+/**
+ * route_foreign() - is @path surely none of ours? For the first line of a hook: some twenty instructions
+ * False where it takes a closer look: relative paths, /dev and /proc (a descriptor's name), what begins as a mount point.
+ */
+bool route_foreign(const char *path);
+
 /** route() - the same of a path alone. */
 static inline int route(const char **path, struct route *ret)
 {

@@ -23,6 +23,9 @@
 static struct {
 	_Atomic uint32_t ready;     /* 0 not yet, 1 under way, 2 done */
 	const void *_Atomic loader; /* the thread */
+} loading HOT;
+
+static struct {
 	size_t count, used;
 	const char *entry[STATE_SETTINGS_MAX]; /* S3SHIM_NAME=value, but for the state */
 	char text[KEPT_BYTES];
@@ -153,14 +156,14 @@ void state_load(void)
 {
 	uint32_t ready = 0;
 
-	if (likely(atomic_load_explicit(&kept.ready, memory_order_acquire) == 2) || kept.loader == &self)
+	if (likely(atomic_load_explicit(&loading.ready, memory_order_acquire) == 2) || loading.loader == &self)
 		return;
-	if (!atomic_compare_exchange_strong(&kept.ready, &ready, 1)) {
-		while (kept.ready == 1)
+	if (!atomic_compare_exchange_strong(&loading.ready, &ready, 1)) {
+		while (loading.ready == 1)
 			(void)SYS(sched_yield);
 		return;
 	}
-	kept.loader = &self;
+	loading.loader = &self;
 	if (route_active()) {
 		const char *state = env_get(WIRE_ENV_STATE);
 		for (char **e = env_list(); *e; e++)
@@ -170,8 +173,8 @@ void state_load(void)
 		if (state)
 			load(state);
 	}
-	kept.loader = NULL;
-	atomic_store_explicit(&kept.ready, 2, memory_order_release);
+	loading.loader = NULL;
+	atomic_store_explicit(&loading.ready, 2, memory_order_release);
 }
 
 const char *const *state_settings(size_t *ret_count)
