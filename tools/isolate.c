@@ -23,9 +23,14 @@ static bool holds(const char *entry, const char *secret)
 	return secret && *secret && strstr(entry, secret);
 }
 
-/* A secret may have come from a variable of any name. */
+/* A secret may have come from a variable of any name; the file names some, also other users' and ones that were not used. */
 static bool holds_secret(const char *entry, const struct config *config)
 {
+	for (size_t i = 0; i < config->secret_env_count; i++) {
+		size_t len = strlen(config->secret_env[i]);
+		if (strncmp(entry, config->secret_env[i], len) == 0 && entry[len] == '=')
+			return true;
+	}
 	for (size_t i = 0; i < config->mount_count; i++) {
 		const struct mount_config *m = &config->mounts[i];
 		if (holds(entry, m->secret_key) || holds(entry, m->session_token) || holds(entry, m->proxy_password))

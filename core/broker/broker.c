@@ -90,6 +90,7 @@ static int make_objects(struct broker *b, const struct config *config, struct er
 		.memory_max = config->memory_bytes,
 		.put_max = config->put_max_bytes,
 		.dirty_max = config->dirty_max_bytes,
+		.readahead_max = config->readahead_bytes,
 		.part_bytes = config->part_bytes,
 		.parallel = config->parallel,
 		.uploads = config->uploads,

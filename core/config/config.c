@@ -179,6 +179,9 @@ static int check_bounds(const struct load *l, struct err *err)
 	if (c->part_bytes < MIB(5) || c->part_bytes > GIB(5))
 		return err_set(err, EINVAL, "%s '%s' is not between 5MiB and 5GiB, which S3 asks of a part",
 			       l->session[OPT_part_bytes].where, l->session[OPT_part_bytes].text);
+	if (c->readahead_bytes < BLOCK_BYTES)
+		return err_set(err, EINVAL, "%s '%s' is less than 64KiB, the least that is fetched",
+			       l->session[OPT_readahead_bytes].where, l->session[OPT_readahead_bytes].text);
 	if (c->put_max_bytes > GIB(5))
 		return err_set(err, EINVAL, "%s '%s' is more than 5GiB, the most that S3 takes in one PUT",
 			       l->session[OPT_put_max_bytes].where, l->session[OPT_put_max_bytes].text);

@@ -40,7 +40,7 @@ struct config {
 	char *log_path;        /* NULL: the default path */
 	int log_level;         /* enum log_level */
 	uint64_t memory_bytes; /* in memfds of all open objects */
-	uint64_t put_max_bytes, part_bytes, dirty_max_bytes;
+	uint64_t put_max_bytes, part_bytes, dirty_max_bytes, readahead_bytes;
 	unsigned parallel, connections, uploads;
 	bool commit_background, fsync_staging, excl_open;
 	int ttl_ms, deadline_ms, connect_timeout_ms;
@@ -49,7 +49,7 @@ struct config {
 	char *sandbox_dir;        /* File for everybody, as it was written; it is among the mounts */
 	bool help, version;       /* asked for: nothing else was looked at */
 	char *warning;            /* of the file: to be logged; NULL: none */
-	char **secret_env;        /* variables that the file took secrets from: no program's business */
+	char **secret_env;        /* variables that hold secrets of the file, of all users: no program's business */
 	size_t secret_env_count;
 	/* s3run's own */
 	char *stats_path; /* "-": stderr */

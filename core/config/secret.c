@@ -71,8 +71,7 @@ static int from_env(const struct jtree *j, int node, const char *name, const cha
 	if (!value || !*value)
 		return jtree_error(j, node, err, "'%s': the environment has no '%s'", name, variable);
 	s->text = strdup(value);
-	s->env = strdup(variable);
-	return s->text && s->env ? 0 : err_set(err, ENOMEM, "out of memory");
+	return s->text ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
 /* {"file": "..."} or {"env": "..."} */
@@ -91,6 +90,8 @@ static int from_elsewhere(const struct jtree *j, int node, const char *name, con
 	if (!text || !*text || (!file && strchr(text, '=')))
 		return jtree_error(j, value, err, "'%s': \"%s\" needs %s", name, kind,
 				   file ? "the path of a file" : "the name of an environment variable");
+	if (!file && !(s->env = strdup(text)))
+		return err_set(err, ENOMEM, "out of memory");
 	if (fetch == SECRET_SHAPE || (!file && fetch != SECRET_ALL)) {
 		s->text = strdup("-");
 		return s->text ? 0 : err_set(err, ENOMEM, "out of memory");

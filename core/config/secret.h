@@ -15,7 +15,7 @@ enum secret_fetch { SECRET_SHAPE, SECRET_FILES, SECRET_ALL };
 
 struct secret {
 	char *text;  /* to be freed by option_wipe_free() */
-	char *env;   /* the variable it came from; NULL: none. To be freed */
+	char *env;   /* the variable it is in, fetched or not; NULL: none. To be freed */
 	char *loose; /* the file that holds it, if everybody may read that; NULL: none. To be freed */
 };
 

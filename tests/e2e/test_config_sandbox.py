@@ -243,6 +243,20 @@ def test_secrets_from_elsewhere(gw):
     assert "holds a secret and can be read by everybody" in r.log and r.err == ""
 
 
+def test_isolate_takes_the_variables_that_the_file_names(gw):
+    gw.put("f", b"x")
+    keys = {"type": "S3", "bucketName": "b", "accessKeyId": {"env": "BOBS_ID"}, "secretKey": {"env": "BOBS_KEY"}}
+    configure(gw, top={"proxyPassword": {"env": "TOPS"}}, proxyPassword={"env": "MINE"})
+    path = gw.scratch / "conf.json"
+    conf = json.loads(path.read_text())
+    conf["sandboxMapping"]["bob"] = {"/s3": keys}
+    path.write_text(json.dumps(conf))
+    env = {"BOBS_ID": "1", "BOBS_KEY": "2", "TOPS": "3", "MINE": "4", "KEPT": "5"}
+    r = gw.run(["sh", "-c", "cat /s3/f; env"], options=["--isolate"], env=env)
+    assert r.out.startswith("x") and "KEPT=5" in r.out and not {"BOBS_ID", "BOBS_KEY", "TOPS", "MINE"} & set(
+        line.split("=")[0] for line in r.out.splitlines())
+
+
 # What is asked for
 
 
@@ -304,6 +318,22 @@ def test_attributes_list(gw):
     assert "-rw-------" not in r.out and r.requests["HeadObject"] <= 1
     r = configure(gw, attributes="posix").run(["ls", "-l", "/s3"])
     assert r.out.count("-rw-------") == 5
+
+
+# The cache
+
+
+def test_download_size_bounds_what_is_fetched_ahead(gw):
+    gw.put("f", bytes(24 << 20))
+
+    def fetched_after_a_while(*options):
+        r = gw.python("import os\nfd = os.open('/s3/f', os.O_RDONLY)\nfor i in range(64): os.read(fd, 1 << 16)\n"
+                      "os._exit(0)", options=options)
+        ranges = [rest.split("bytes=")[1].split()[0].split("-") for op, _, _, rest in r.attempts if op == "GetObject"]
+        return max(int(last or 24 << 20) for _, last in ranges) + 1
+
+    assert fetched_after_a_while("--max-cloud-cache-download-size", "1M") <= 7 << 20
+    assert fetched_after_a_while("--max-cloud-cache-download-size", "64M") > 7 << 20
 
 
 # Users

@@ -142,6 +142,32 @@ Test(options, parts_are_of_the_size_that_s3_takes)
 		 "--put-max=6GiB");
 }
 
+Test(options, cache_sizes_by_their_older_names)
+{
+	const char *file =
+	    json_file("{\"bucketName\": \"b\", \"maxCloudCacheSize\": \"1G\", \"maxFileCacheUploadSize\": "
+		      "\"2G\", \"maxCloudCacheDownloadSize\": \"3M\"}");
+
+	cr_assert_eq(load("--bucket=b", "--max-cloud-cache-size=64M", "--max-cloud-cache-upload-size=65M",
+			  "--max-cloud-cache-download-size=66M"),
+		     0, "%s", err_text(&err));
+	cr_assert_eq(config.memory_bytes, MIB(64));
+	cr_assert_eq(config.dirty_max_bytes, MIB(65));
+	cr_assert_eq(config.readahead_bytes, MIB(66));
+	cr_assert_eq(load("--bucket=b", "--max-file-cache-size=64M", "--max-file-cache-upload-size=65M",
+			  "--max-file-cache-download-size=66M"),
+		     0, "%s", err_text(&err));
+	cr_assert_eq(config.memory_bytes, MIB(64));
+	cr_assert_eq(config.dirty_max_bytes, MIB(65));
+	cr_assert_eq(config.readahead_bytes, MIB(66));
+	cr_assert_eq(load("--config", file), 0, "%s", err_text(&err));
+	cr_assert_eq(config.memory_bytes, GIB(1));
+	cr_assert_eq(config.dirty_max_bytes, GIB(2));
+	cr_assert_eq(config.readahead_bytes, MIB(3));
+	cr_fails("--max-file-cache-download-size '0' is less than 64KiB, the least that is fetched", "--bucket=b",
+		 "--max-file-cache-download-size=0");
+}
+
 Test(options, sizes_do_not_overflow)
 {
 	cr_fails("--memory '99999999T' is not a size such as 64M or 1GiB", "--bucket=b", "--memory=99999999T");
