@@ -3,6 +3,7 @@
 #include "shim/fdtab.h"
 #include "shim/link.h"
 #include "shim/maps.h"
+#include "shim/present.h"
 #include "shim/route.h"
 #include "shim/shim.h"
 
@@ -155,18 +156,44 @@ EXPORT int posix_fallocate64(int fd, off64_t off, off64_t len)
 	return likely(rc == SYNC_FOREIGN) ? REAL(posix_fallocate64)(fd, off, len) : -rc;
 }
 
-/* The broker sees by itself how a file is read. Dropping pages of an inode that others share is not the program's. */
+/* Told to the broker, never to the kernel: its pages of the inode are not the program's to drop. Nobody waits for it. */
+static int advise(int fd, off_t off, off_t len, int advice)
+{
+	struct desc *d = fdtab_ours(fd);
+	struct wire_advise_req req;
+	int rc = 0;
+
+	if (!d)
+		return SYNC_FOREIGN;
+	if (len < 0 || advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE) {
+		rc = -EINVAL;
+	} else if (off >= 0 && d->kind == WIRE_KIND_OBJECT && !present_complete(d)) {
+		req = (struct wire_advise_req){
+			.file = d->file, .off = (uint64_t)off, .len = (uint64_t)len, .advice = (uint32_t)advice
+		};
+		link_post(WIRE_ADVISE, &req);
+	}
+	desc_put(d);
+	return rc;
+}
+
 EXPORT int posix_fadvise(int fd, off_t off, off_t len, int advice)
 {
-	return is_special(fd) ? 0 : REAL(posix_fadvise)(fd, off, len, advice);
+	int rc = advise(fd, off, len, advice);
+
+	return likely(rc == SYNC_FOREIGN) ? REAL(posix_fadvise)(fd, off, len, advice) : -rc;
 }
 
 EXPORT int posix_fadvise64(int fd, off64_t off, off64_t len, int advice)
 {
-	return is_special(fd) ? 0 : REAL(posix_fadvise64)(fd, off, len, advice);
+	int rc = advise(fd, off, len, advice);
+
+	return likely(rc == SYNC_FOREIGN) ? REAL(posix_fadvise64)(fd, off, len, advice) : -rc;
 }
 
 EXPORT ssize_t readahead(int fd, off64_t off, size_t n)
 {
-	return is_special(fd) ? 0 : REAL(readahead)(fd, off, n);
+	if (n == 0 && is_special(fd))
+		return 0;
+	ANSWER(advise(fd, off, (off_t)min_u64(n, INT64_MAX), POSIX_FADV_WILLNEED), REAL(readahead)(fd, off, n));
 }

@@ -121,6 +121,18 @@ int on_grant(struct exchange *x, const struct wire_grant_req *q, struct wire_gra
 	return r;
 }
 
+int on_advise(struct exchange *x, const struct wire_advise_req *q, struct wire_advise_rep *a)
+{
+	cleanup_description d = FIND(x, q->file);
+
+	(void)a;
+	if (!d)
+		return -EBADF;
+	if (bad_range(q->off, q->len))
+		return -EINVAL;
+	return vfile_advise(d->vfile, &x->call, q->off, q->len, q->advice);
+}
+
 int on_claim(struct exchange *x, const struct wire_claim_req *q, struct wire_claim_rep *a)
 {
 	cleanup_description d = FIND(x, q->file);

@@ -1,14 +1,16 @@
 #include "object/internal.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #define GRANT_BYTES MIB(8)
+#define STRIDE_MIN  2
 
 /*
  * A grant makes what was asked present and answers with all that is present around it. Sequential readers are known by
  * asking where their last grant ended: their window doubles from first_bytes to readahead_max, and what lies in it is
  * fetched while they read. So the first read of a file costs nothing beyond the open's own GET, and whoever jumps about
- * fetches the blocks that he touches and nothing else.
+ * fetches the blocks that he touches and nothing else, unless his gaps are all alike: a stride, forward or backward.
  */
 struct object_range object_window_locked(struct object *o, uint64_t off)
 {
@@ -73,9 +75,45 @@ static void fill_window_locked(struct object *o, struct readahead *ra, uint64_t 
 	fill_ahead_locked(o, ra, off, max_u64(end, until));
 }
 
+/*
+ * Three gaps of the same length are a stride, forward or backward: what the next reads will touch is fetched, twice as
+ * much each time. A stride no longer than the read itself is one range.
+ */
+static void stride_ahead_locked(struct object *o, struct readahead *ra, uint64_t off, uint64_t end)
+{
+	uint64_t len = end - off, gap = (uint64_t)(ra->stride < 0 ? -ra->stride : ra->stride);
+	uint64_t most =
+	    min_u64(1ull << min_u64(ra->repeats - 1, 6), max_u64(window_max(o) / max_u64(len, BLOCK_BYTES), 1));
+
+	if (gap <= round_up(len, BLOCK_BYTES) && ra->stride < 0) {
+		fill_ahead_locked(o, ra, off - min_u64(off, most * gap), off);
+		return;
+	}
+	for (uint64_t i = 1; i <= most; i++) {
+		uint64_t at = off + i * (uint64_t)ra->stride; /* wraps where it leaves the file */
+
+		if (at >= o->base_end)
+			break;
+		fill_ahead_locked(o, ra, at, range_end(at, len));
+	}
+}
+
+static void stride_locked(struct object *o, struct readahead *ra, uint64_t was, uint64_t off, uint64_t end)
+{
+	int64_t stride = (int64_t)(off - was);
+	bool same = stride && stride == ra->stride;
+
+	if (!same && ra->repeats >= STRIDE_MIN)
+		fill_cancel_ahead_locked(o, ra);
+	ra->repeats = same ? ra->repeats + 1 : 0;
+	ra->stride = stride;
+	if (ra->repeats >= STRIDE_MIN && ra->advice != POSIX_FADV_RANDOM)
+		stride_ahead_locked(o, ra, off, end);
+}
+
 static void read_ahead_locked(struct object *o, struct readahead *ra, uint64_t off, uint64_t end)
 {
-	uint64_t most = window_max(o);
+	uint64_t most = window_max(o), was = ra->pos;
 	bool again = ra->window && off >= ra->pos && end <= ra->next; /* a generation has passed */
 
 	list_locked(o, ra);
@@ -84,25 +122,38 @@ static void read_ahead_locked(struct object *o, struct readahead *ra, uint64_t o
 		fill_window_locked(o, ra, off, end);
 		return;
 	}
-	if (!sequential(ra, off, end)) {
+	if (ra->advice == POSIX_FADV_RANDOM || (!sequential(ra, off, end) && ra->advice != POSIX_FADV_SEQUENTIAL)) {
 		if (ra->window) {
 			fill_cancel_ahead_locked(o, ra);
 			present_read_ahead_is_over(&o->present);
 		}
 		ra->window = 0;
 		ra->begin = off;
+		stride_locked(o, ra, was, off, end);
 		return;
 	}
+	ra->repeats = 0;
+	if (!sequential(ra, off, end))
+		ra->begin = off;
+	if (ra->advice == POSIX_FADV_SEQUENTIAL)
+		ra->window = max_u64(ra->window, fill_blocks(o) * BLOCK_BYTES);
 	ra->window = min_u64(ra->window ? ra->window * 2 : o->store->config.first_bytes, most);
 	fill_window_locked(o, ra, off, end);
 	space_drop_behind_locked(o);
 }
 
 /* A sequential reader asks again before it has read all that is here, so that more is on its way meanwhile. */
-static void limit_locked(const struct object *o, const struct readahead *ra, uint64_t end, struct object_range *r)
+static void limit_locked(const struct object *o, const struct readahead *ra, uint64_t off, uint64_t end,
+			 struct object_range *r)
 {
 	uint64_t most = min_u64(max_u64(ra->window / 2, o->store->config.first_bytes), GRANT_BYTES);
 
+	if (ra->repeats >= STRIDE_MIN && off >= r->off) { /* and who strides asks each time, so that it is seen */
+		uint64_t until = min_u64(round_up(end, BLOCK_BYTES), range_end(r->off, r->len));
+
+		r->off = round_down(off, BLOCK_BYTES);
+		r->len = until - r->off;
+	}
 	if (ra->window && range_end(r->off, r->len) < o->base_end && range_end(end, most) < range_end(r->off, r->len))
 		r->len = range_end(end, most) - r->off;
 }
@@ -143,11 +194,46 @@ int object_grant(struct object *o, struct readahead *ra, uint64_t off, uint64_t 
 			present_use(&o->present, off / BLOCK_BYTES, present_blocks(end), ++o->clock);
 			*ret = object_window_locked(o, off);
 			if (ra && !pin) {
-				limit_locked(o, ra, end, ret);
+				limit_locked(o, ra, off, end, ret);
 				ra->next = min_u64(range_end(ret->off, ret->len), size);
 			}
 		}
 	}
 	pthread_mutex_unlock(&o->lock);
 	return r;
+}
+
+static const struct readahead advised; /* whose fetches no seek cancels */
+
+int object_advise(struct object *o, struct readahead *ra, uint64_t off, uint64_t len, uint32_t advice)
+{
+	uint64_t size, end;
+
+	pthread_mutex_lock(&o->lock);
+	size = o->base_end;
+	end = min_u64(len ? range_end(off, len) : size, size);
+	switch (advice) {
+	case POSIX_FADV_NORMAL:
+	case POSIX_FADV_SEQUENTIAL:
+		ra->advice = advice;
+		break;
+	case POSIX_FADV_RANDOM:
+		ra->advice = advice;
+		fill_cancel_ahead_locked(o, ra);
+		ra->window = 0;
+		break;
+	case POSIX_FADV_WILLNEED: /* as far as there are transfers and room; the rest is read as it comes */
+		if (off < end)
+			fill_ahead_locked(o, &advised, off, min_u64(end, range_end(off, window_max(o))));
+		break;
+	case POSIX_FADV_DONTNEED:
+		if (off < end)
+			(void)space_drop_locked(o, present_blocks(off),
+						end == size ? present_blocks(end) : end / BLOCK_BYTES);
+		break;
+	default:
+		break;
+	}
+	pthread_mutex_unlock(&o->lock);
+	return advice <= POSIX_FADV_NOREUSE ? 0 : -EINVAL;
 }

@@ -183,6 +183,8 @@ void space_discharge(struct object *o, uint64_t bytes);
 void space_is_locked(struct object *o, enum object_space space, enum object_evict evict);
 /** space_keep_locked() - nothing of it is dropped any more. */
 void space_keep_locked(struct object *o);
+/** space_drop_locked() - drop blocks [from, to), but what is pinned or awaited. Return: bytes. */
+uint64_t space_drop_locked(struct object *o, uint64_t from, uint64_t to);
 /** space_drop_behind_locked() - what sequential readers have left behind. */
 void space_drop_behind_locked(struct object *o);
 /**

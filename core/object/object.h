@@ -124,6 +124,9 @@ struct object_range {
 struct readahead {
 	uint64_t next, window; /* sequential: where the last grant ended; what is fetched ahead, 0: not sequential */
 	uint64_t begin, pos;   /* of the sequential run: where it began, where it is */
+	int64_t stride;        /* between the last two that were not sequential; backward: below 0 */
+	unsigned repeats;      /* how often it was the same */
+	uint32_t advice;       /* POSIX_FADV_NORMAL, _SEQUENTIAL, _RANDOM */
 	bool listed;           /* among the object's readers */
 	struct readahead *prev, *next_reader;
 };
@@ -139,6 +142,9 @@ void object_reader_gone(struct object *o, struct readahead *ra);
  */
 int object_grant(struct object *o, struct readahead *ra, uint64_t off, uint64_t len, bool pin, struct object_range *ret,
 		 struct err *err);
+
+/** object_advise() - posix_fadvise(2)'s advice for a range; len 0 is to the end. Return: 0; -EINVAL. */
+int object_advise(struct object *o, struct readahead *ra, uint64_t off, uint64_t len, uint32_t advice);
 
 /**
  * object_claim() - a write to the range is coming: blocks that it touches and that the base has are filled first

@@ -98,8 +98,7 @@ static uint64_t punch_locked(struct object *o, uint64_t from, uint64_t to)
 	return bytes;
 }
 
-/* Return: bytes of blocks [from, to) that were dropped: all but what is pinned or awaited. */
-static uint64_t drop_locked(struct object *o, uint64_t from, uint64_t to)
+uint64_t space_drop_locked(struct object *o, uint64_t from, uint64_t to)
 {
 	struct wire_slot *slot = arena_slot(o->store->config.arena, o->slot);
 	uint64_t bytes = 0;
@@ -154,7 +153,7 @@ void space_drop_behind_locked(struct object *o)
 		if (end < ra->begin + 2 * step)
 			continue;
 		end = round_down(end - step, BLOCK_BYTES);
-		(void)drop_locked(o, ra->begin / BLOCK_BYTES, end / BLOCK_BYTES);
+		(void)space_drop_locked(o, ra->begin / BLOCK_BYTES, end / BLOCK_BYTES);
 		ra->begin = end;
 	}
 }
@@ -168,7 +167,7 @@ static uint64_t drop_oldest_locked(struct object *o, uint64_t need, bool ahead)
 	for (size_t tries = o->present.chunk_count; tries && bytes < need; tries--) {
 		if (!present_oldest(&o->present, ahead ? PRESENT_AHEAD : UINT64_MAX, &from, &to))
 			break;
-		bytes += drop_locked(o, from, to);
+		bytes += space_drop_locked(o, from, to);
 		present_use(&o->present, from, to, ++o->clock); /* what is awaited of it */
 	}
 	return bytes;

@@ -26,6 +26,14 @@ int s3_file_grant(struct vfile *vf, struct vcall *call, uint64_t off, uint64_t l
 	return rc;
 }
 
+int s3_file_advise(struct vfile *vf, struct vcall *call, uint64_t off, uint64_t len, uint32_t advice)
+{
+	struct s3file *f = object_file(vf);
+
+	(void)call;
+	return f ? object_advise(f->n->o, &f->ra, off, len, advice) : 0;
+}
+
 int s3_file_claim(struct vfile *vf, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret)
 {
 	struct s3file *f = object_file(vf);

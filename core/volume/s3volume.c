@@ -230,6 +230,7 @@ static const struct volume_ops s3_ops = {
 	.status = s3_status,
 	.free = s3_free,
 	.file_grant = s3_file_grant,
+	.file_advise = s3_file_advise,
 	.file_claim = s3_file_claim,
 	.file_closed = s3_file_closed,
 	.file_sync = s3_file_sync,

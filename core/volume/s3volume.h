@@ -175,6 +175,7 @@ int s3_open(struct volume *v, struct vcall *call, const char *path, uint32_t fla
 	    struct volume_opened *ret);
 int s3_truncate(struct volume *v, struct vcall *call, const char *path, uint64_t size);
 int s3_file_grant(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, bool pin, struct vrange *ret);
+int s3_file_advise(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, uint32_t advice);
 int s3_file_claim(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret);
 int s3_file_closed(struct vfile *f, struct vcall *call, bool *ret_last);
 int s3_file_sync(struct vfile *f, struct vcall *call);

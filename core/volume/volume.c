@@ -329,6 +329,11 @@ int vfile_grant(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len,
 	return FORWARD(f->volume, file_grant, f, call, off, len, pin, ret);
 }
 
+int vfile_advise(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, uint32_t advice)
+{
+	return FORWARD(f->volume, file_advise, f, call, off, len, advice);
+}
+
 int vfile_claim(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret)
 {
 	if (f->volume->read_only)

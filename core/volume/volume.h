@@ -109,6 +109,7 @@ struct volume_ops {
 	/* open files; @off, @len as in messages.def */
 	int (*file_grant)(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, bool pin,
 			  struct vrange *ret);
+	int (*file_advise)(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, uint32_t advice);
 	int (*file_claim)(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret);
 	int (*file_closed)(struct vfile *f, struct vcall *call, bool *ret_last);
 	int (*file_sync)(struct vfile *f, struct vcall *call);
@@ -165,6 +166,7 @@ int volume_status(struct volume *v, char *buf, size_t size);
 struct volume *volume_free(struct volume *v); /* returns NULL */
 
 int vfile_grant(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, bool pin, struct vrange *ret);
+int vfile_advise(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, uint32_t advice);
 int vfile_claim(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret);
 int vfile_closed(struct vfile *f, struct vcall *call, bool *ret_last);
 int vfile_sync(struct vfile *f, struct vcall *call);

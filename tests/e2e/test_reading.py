@@ -80,6 +80,63 @@ def test_a_file_larger_than_the_cache_streams_through_it(gw, scratch):
     stream(gw, size, ["--memory", "2GiB"], (64 + 128) * MIB)  # in memory, dropped behind the reader
 
 
+def test_random_reads_fetch_what_they_touch(gw, scratch):
+    """200 preads: a request for each distinct miss, and 64 KiB blocks, nothing else; told by the server's log too."""
+    size = 64 * MIB
+    numbered(scratch / "big", size)
+    gw.client.upload_file(str(scratch / "big"), gw.bucket, "big", Config=PARTS)
+    mark = gw.server.mark()
+    r = gw.python("""
+import os, random
+random.seed(4)
+fd, touched = os.open('/s3/big', os.O_RDONLY), set()
+for _ in range(200):
+    block = random.randrange(2, 1024)
+    assert int.from_bytes(os.pread(fd, 4096, block * 65536)[:8], 'little') == block + 1
+    touched.add(block)
+print(len(touched))
+""")
+    touched = int(r.out)
+    assert r.requests["GetObject"] <= touched + 1
+    assert r.stats["bytes_down"] <= 1.1 * touched * 65536 + 131072
+    assert gw.server.requests(mark)["GetObject"] == r.requests["GetObject"]
+
+
+def test_advice(gw, scratch):
+    size = 64 * MIB
+    numbered(scratch / "big", size)
+    gw.client.upload_file(str(scratch / "big"), gw.bucket, "big", Config=PARTS)
+    r = gw.python("""
+import ctypes, os, time
+libc = ctypes.CDLL(None, use_errno=True)
+fd = os.open('/s3/big', os.O_RDONLY)
+os.posix_fadvise(fd, 8 << 20, 4 << 20, os.POSIX_FADV_WILLNEED)
+assert libc.readahead(fd, ctypes.c_long(32 << 20), ctypes.c_size_t(1 << 20)) == 0
+os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+for off in [*range(8 << 20, 12 << 20, 65536), *range(32 << 20, 33 << 20, 65536)]:
+    assert int.from_bytes(os.pread(fd, 8, off), 'little') == off // 65536 + 1
+try: os.posix_fadvise(fd, 0, 0, 99)
+except OSError as e: print(e.errno)
+""")
+    assert r.out == "22\n"
+    assert r.requests["GetObject"] == 3  # the open's, and each advice
+    assert r.stats["bytes_down"] == (5 << 20) + 131072
+
+
+def test_a_seek_cancels_what_is_useless(gw, scratch):
+    size = 256 * MIB
+    numbered(scratch / "big", size)
+    gw.client.upload_file(str(scratch / "big"), gw.bucket, "big", Config=PARTS)
+    r = gw.python("""
+import os
+fd = os.open('/s3/big', os.O_RDONLY)
+for _ in range(40): os.read(fd, 1 << 20)
+for off in range(255 << 20, 200 << 20, -(7 << 20)):
+    assert int.from_bytes(os.pread(fd, 8, off), 'little') == off // 65536 + 1
+""")
+    assert r.stats["bytes_down"] < 160 * MIB
+
+
 def make(gw, name, number, version, size):
     data = subprocess.run([CHECKER, "make", str(number), str(version), str(size)], check=True, capture_output=True).stdout
     gw.put(name, data)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 static void make(void)
 {
@@ -105,6 +106,88 @@ Test(object_read, a_sequential_reader_is_read_ahead_of_in_few_requests)
 	prog_close(&p);
 	cr_assert_eq(fake_got_bytes(), MIB(40), "every byte is fetched once");
 	cr_assert_leq(fake_count(S3_GET_OBJECT), 32, "%u", fake_count(S3_GET_OBJECT));
+}
+
+Test(object_read, a_backward_reader_is_read_ahead_of)
+{
+	struct prog p;
+
+	bench_make("k", MIB(6), 1);
+	cr_assert_eq(prog_open(&p, "k", OBJECT_READ, O_RDONLY), 0);
+	for (uint64_t off = MIB(6); off > 0; off -= KIB(4))
+		expect(&p, 1, off - KIB(4), KIB(4));
+	prog_close(&p);
+	cr_assert_eq(fake_got_bytes(), MIB(6));
+	cr_assert_leq(fake_count(S3_GET_OBJECT), 40, "%u of 96 blocks", fake_count(S3_GET_OBJECT));
+}
+
+Test(object_read, a_strided_reader_is_read_ahead_of_and_gets_nothing_between)
+{
+	struct prog p;
+	unsigned n = 0;
+
+	bench_make("k", MIB(7), 1);
+	cr_assert_eq(prog_open(&p, "k", OBJECT_READ, O_RDONLY), 0);
+	fake_forget_counts();
+	for (uint64_t off = KIB(300); off < MIB(7); off += KIB(192), n++)
+		expect(&p, 1, off, 100);
+	cr_assert_eq(fake_got_bytes(), n * KIB(64));
+	cr_assert_eq(fake_count(S3_GET_OBJECT), n);
+	prog_close(&p);
+}
+
+Test(object_read, what_a_stride_will_touch_is_on_its_way)
+{
+	struct prog p;
+
+	bench_make("k", MIB(7), 1);
+	cr_assert_eq(prog_open(&p, "k", OBJECT_READ, O_RDONLY), 0);
+	for (unsigned i = 0; i < 4; i++)
+		expect(&p, 1, MIB(1) + i * KIB(192), 100);
+	fake_forget_counts();
+	usleep(50000);
+	expect(&p, 1, MIB(1) + 4 * KIB(192), 100);
+	cr_assert_leq(fake_count(S3_GET_OBJECT), 4, "the next ones, none for this one");
+	prog_close(&p);
+}
+
+Test(object_read, advice_is_obeyed)
+{
+	struct prog p;
+
+	bench_make("k", MIB(7), 1);
+	cr_assert_eq(prog_open(&p, "k", OBJECT_READ, O_RDONLY), 0);
+	expect(&p, 1, 0, 10);
+	fake_forget_counts();
+
+	cr_assert_eq(object_advise(p.o, &p.ra, 0, 0, POSIX_FADV_RANDOM), 0);
+	for (uint64_t off = MIB(1); off < MIB(2); off += KIB(64))
+		expect(&p, 1, off, KIB(64));
+	cr_assert_eq(fake_got_bytes(), MIB(1), "nothing ahead");
+
+	cr_assert_eq(object_advise(p.o, &p.ra, MIB(4), MIB(1), POSIX_FADV_WILLNEED), 0);
+	expect(&p, 1, MIB(4), MIB(1));
+	cr_assert_eq(fake_got_bytes(), MIB(2), "fetched once");
+	cr_assert_eq(fake_count(S3_GET_OBJECT), 17, "in one");
+
+	cr_assert_eq(object_advise(p.o, &p.ra, 0, 0, 77), -EINVAL);
+	prog_close(&p);
+}
+
+Test(object_read, a_sequential_reader_who_says_so_is_read_ahead_of_at_once)
+{
+	struct prog p;
+
+	bench_make("k", MIB(7), 1);
+	cr_assert_eq(prog_open(&p, "k", OBJECT_READ, O_RDONLY), 0);
+	cr_assert_eq(object_advise(p.o, &p.ra, 0, 0, POSIX_FADV_SEQUENTIAL), 0);
+	expect(&p, 1, KIB(400), 10);
+	expect(&p, 1, KIB(300), KIB(700));
+	cr_assert_leq(fake_count(S3_GET_OBJECT), 4);
+	for (int i = 0; i < 200 && fake_got_bytes() < MIB(2); i++)
+		usleep(10000);
+	cr_assert_geq(fake_got_bytes(), MIB(2));
+	prog_close(&p);
 }
 
 Test(object_read, beyond_memory_a_file_is_used_and_holds_the_same)

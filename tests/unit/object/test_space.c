@@ -210,6 +210,20 @@ Test(object_space, an_idle_file_gives_way_to_one_that_is_read)
 	prog_close(&q);
 }
 
+Test(object_space, what_is_not_needed_is_dropped)
+{
+	struct prog p;
+
+	make(MIB(512));
+	open_it(&p, "k", MIB(80));
+	expect(&p, 1, MIB(2), MIB(8));
+	cr_assert_geq(held(&p), MIB(8));
+	cr_assert_eq(object_advise(p.o, &p.ra, MIB(2), MIB(8), POSIX_FADV_DONTNEED), 0);
+	cr_assert_lt(held(&p), MIB(8));
+	expect(&p, 1, MIB(2), MIB(8));
+	prog_close(&p);
+}
+
 Test(object_space, mtime_is_the_bases_whatever_is_dropped)
 {
 	struct s3_info info;
