@@ -123,7 +123,7 @@ static long fetch_ancestor(int fd, const char *path, uint64_t pos, char *buf, si
 	}
 	*ret_end = n == 0;
 	while (!n && route_child(path, &at, name))
-		used = put_record(buf, used, room, name, 1, pos, DT_DIR);
+		used = put_record(buf, used, room, name, 1, pos, DT_UNKNOWN); /* a mount point may be a file */
 	return (long)used;
 }
 

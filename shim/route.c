@@ -21,7 +21,7 @@
 #include <emmintrin.h>
 #endif
 
-#define MOUNTS_MAX 64
+#define MOUNTS_MAX 256
 #define HOPS_MAX   40
 
 struct mount {
@@ -43,7 +43,7 @@ static struct {
 
 static struct {
 	struct mount mount[MOUNTS_MAX];
-	char text[WIRE_PATH_MAX * 4];
+	char text[WIRE_ROUTES_MAX];
 } space;
 
 long route_normalise(const char *base, const char *path, char *ret, size_t size)

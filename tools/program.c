@@ -255,7 +255,7 @@ static char *other_preloads(size_t more)
 
 int program_environment(const struct config *config, const char *library, const char *socket_path, struct err *err)
 {
-	char routes[65536];
+	char routes[WIRE_ROUTES_MAX];
 	cleanup_free char *preload = other_preloads(strlen(library));
 
 	if (config_routes(config, routes, sizeof(routes)) < 0)

@@ -4,7 +4,9 @@
  *
  *   find program and parts ─► s3shimd ─► HELLO ─► program ─► DRAIN ─► status
  *        125, 126, 127          └──── 125 ────┘     its own    74 where it succeeded and an upload did not
+ *                                 65 to 78: assets
  */
+#include "asset_report.h"
 #include "base/err.h"
 #include "base/clock.h"
 #include "base/util.h"
@@ -358,9 +360,12 @@ static int run_all(struct run *run, int option_count, char **options, char **arg
 	if (r)
 		return r;
 	if (supervise_init(&run->sup, err) < 0 || spawn_broker(run, option_count, options, err) < 0 ||
-	    wait_ready(run, err) < 0) {
+	    wait_ready(run, err) < 0)
+		r = PROGRAM_OWN_FAILURE;
+	r = asset_report_take(&run->config, run->socket, r, err);
+	if (r) {
 		end_broker(run);
-		return PROGRAM_OWN_FAILURE;
+		return r;
 	}
 	r = start_program(run, err);
 	if (r == 0) {
@@ -388,7 +393,11 @@ static void help(void)
 	config_help(STDOUT_FILENO, false);
 	printf(
 	    "\nExit status: the program's own; 125 s3run failed before the program started, 126 the program cannot be\n"
-	    "executed or not be preloaded, 127 it is not there, 74 it succeeded and an upload did not.\n");
+	    "executed or not be preloaded, 127 it is not there, 74 it succeeded and an upload did not. An asset that "
+	    "cannot\n"
+	    "be had: 65 malformed, 66 not found, 69 unreachable, 73 too large, 75 timed out or failing, 77 denied or "
+	    "not\n"
+	    "allowed, 78 its configuration.\n");
 }
 
 int main(int argc, char **argv)
@@ -402,9 +411,11 @@ int main(int argc, char **argv)
 	prctl(PR_SET_DUMPABLE, 0);
 	run.begin_ns = clock_now_ns();
 	if (config_load(&run.config, argc, argv, &rest, &err) < 0) {
-		say("%s", err_text(&err));
+		r = run.config.assets_failed ? asset_report_fail(&run.config, &err) : PROGRAM_OWN_FAILURE;
+		if (err.errnum)
+			say("%s", err_text(&err));
 		config_deinit(&run.config);
-		return PROGRAM_OWN_FAILURE;
+		return r;
 	}
 	if (run.config.help || run.config.version) {
 		if (run.config.help)
@@ -416,7 +427,7 @@ int main(int argc, char **argv)
 	if (!shell[0] || !*shell[0])
 		shell[0] = (char *)"/bin/sh";
 	r = run_all(&run, argc - rest.argc, argv, rest.argc ? rest.argv : shell, &err);
-	if (r)
+	if (r && err.errnum)
 		say("%s", err_text(&err));
 	config_deinit(&run.config);
 	return r ? r : program_result(&run);

@@ -168,6 +168,7 @@ _Static_assert(sizeof(struct wire_slot) == 64, "a slot is a cache line");
  */
 #define WIRE_ENV_SOCKET "S3SHIM_SOCKET"
 #define WIRE_ENV_ROUTES "S3SHIM_ROUTES"
+#define WIRE_ROUTES_MAX (WIRE_PATH_MAX * 4) /* of its value, with the NUL */
 #define WIRE_ENV_STATE  "S3SHIM_STATE"
 
 #endif

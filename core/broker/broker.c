@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "broker/assets.h"
 #include "broker/clients.h"
 #include "broker/drain.h"
 #include "broker/files.h"
@@ -49,10 +50,16 @@ static void file_gone(void *owner, struct vfile *file, int status)
 	files_gone(b->files, file, status);
 }
 
+struct volume_events session_events(struct broker *b)
+{
+	return (struct volume_events){ file_gone, b };
+}
+
 static bool needs_objects(const struct config *config)
 {
 	for (size_t i = 0; i < config->mount_count; i++)
-		if (config->mounts[i].type == MOUNT_S3)
+		if (config->mounts[i].type == MOUNT_S3 ||
+		    (config->mounts[i].type == MOUNT_ASSET && config->mounts[i].bucket))
 			return true;
 	return false;
 }
@@ -149,7 +156,9 @@ static int make_volumes(struct broker *b, const struct config *config, struct er
 		const struct mount_config *m = &config->mounts[i];
 		int r;
 
-		if (m->type == MOUNT_FILE)
+		if (m->type == MOUNT_ASSET)
+			r = assets_volume(b->assets, b, config, (uint32_t)i, &b->volumes[i], err);
+		else if (m->type == MOUNT_FILE)
 			r = make_file_volume(b, m, (uint32_t)i, &b->volumes[i], err);
 		else
 			r = make_s3_volume(b, config, m, (uint32_t)i, &b->volumes[i], err);
@@ -179,7 +188,8 @@ static int make_all(struct broker *b, const struct config *config, struct err *e
 		return err_set(err, ENOMEM, "out of memory");
 	if ((r = server_new(b, &b->server, err)) < 0 || (r = arena_new(&b->arena, err)) < 0 ||
 	    (r = watch_new(&b->watch, err)) < 0 || (r = make_staging(b, config, err)) < 0 ||
-	    (r = make_clients(b, err)) < 0 || (r = make_objects(b, config, err)) < 0)
+	    (r = make_clients(b, err)) < 0 || (r = make_objects(b, config, err)) < 0 ||
+	    (r = assets_new(b, config, &b->assets, err)) < 0)
 		return r;
 	return make_volumes(b, config, err);
 }
@@ -219,6 +229,7 @@ struct broker *broker_free(struct broker *b)
 	for (size_t i = 0; i < b->volume_count; i++)
 		volume_free(b->volumes[i]);
 	free(b->volumes);
+	assets_free(b->assets);
 	if (b->objects)
 		object_store_free(b->objects);
 	clients_free(b->clients);

@@ -8,6 +8,7 @@
 #define S3SHIM_BROKER_SESSION_H
 
 #include "broker/staging.h"
+#include "volume/volume.h"
 
 #include <pthread.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ struct broker {
 	struct watch *watch;
 	struct staging staging;
 	struct clients *clients;
+	struct assets *assets; /* NULL: none */
 	struct object_store *objects;
 	struct volume **volumes; /* by index of the mount point */
 	size_t volume_count;
@@ -31,5 +33,8 @@ struct broker {
 
 /** session_seconds() - since it was started. */
 double session_seconds(const struct broker *b);
+
+/** session_events() - what every volume of the session tells, and whom. */
+struct volume_events session_events(struct broker *b);
 
 #endif

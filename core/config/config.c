@@ -4,6 +4,7 @@
  * option as the user wrote it, and the file is read after the flag that names it.
  */
 #include "config/config.h"
+#include "config/assets.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "config/mapping.h"
@@ -315,6 +316,11 @@ static int file_mounts(struct load *l, const char *point, const char *where, str
 	return r;
 }
 
+static bool has_assets(const struct load *l)
+{
+	return l->config->assets_path || (l->has_file && jtree_get(&l->file.j, 0, "assets") >= 0);
+}
+
 static int make_mounts(struct load *l, struct err *err)
 {
 	enum setting_level level = mounts_level(l);
@@ -335,7 +341,7 @@ static int make_mounts(struct load *l, struct err *err)
 	if (l->shown)
 		return 0;
 	if ((bare && bare->level >= level) || (unnamed_level(l) == level && level > SETTING_FILE) ||
-	    !l->config->mount_count)
+	    (!l->config->mount_count && !has_assets(l)))
 		return unnamed_mount(l, point, where, err);
 	return 0;
 }
@@ -355,7 +361,13 @@ static int convert(struct load *l, struct err *err)
 		l->config->memory_bytes = memory_default();
 	if (r == 0)
 		r = check_bounds(l, err);
-	return r < 0 ? r : make_mounts(l, err);
+	if (r == 0)
+		r = make_mounts(l, err);
+	if (r == 0) {
+		r = assets_load(l->config, l->has_file ? &l->file.j : NULL, l->session, err);
+		l->config->assets_failed = r < 0;
+	}
+	return r;
 }
 
 static int load(struct load *l, int argc, char **argv, struct config_args *ret_rest, struct err *err)
@@ -413,10 +425,13 @@ int config_load_file(struct config *ret, const char *path, const char *user, str
 
 void config_deinit(struct config *config)
 {
-	char **const texts[] = { &config->cache_dir,  &config->log_path,     &config->config_path, &config->user,
-				 &config->stats_path, &config->library_path, &config->broker_path, &config->socket_path,
-				 &config->bare_path,  &config->sandbox_dir,  &config->warning };
+	char **const texts[] = { &config->cache_dir,     &config->log_path,       &config->config_path,
+				 &config->user,          &config->stats_path,     &config->library_path,
+				 &config->broker_path,   &config->socket_path,    &config->bare_path,
+				 &config->sandbox_dir,   &config->warning,        &config->assets_path,
+				 &config->asset_buckets, &config->asset_prefixes, &config->report_path };
 
+	assets_deinit(config);
 	for (size_t i = 0; i < config->mount_count; i++)
 		mount_deinit(&config->mounts[i]);
 	free(config->mounts);

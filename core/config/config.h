@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mount_type { MOUNT_S3, MOUNT_FILE };
+enum mount_type { MOUNT_S3, MOUNT_FILE, MOUNT_ASSET };
+struct asset_config; /* assets.h */
 
 /** A mount point and what lies under it. Strings belong to the config; NULL where nothing was said. */
 struct mount_config {
@@ -51,7 +52,15 @@ struct config {
 	char *warning;            /* of the file: to be logged; NULL: none */
 	char **secret_env;        /* variables that hold secrets of the file, of all users: no program's business */
 	size_t secret_env_count;
+	/* assets.h */
+	struct asset_config *assets;
+	size_t asset_count;
+	char *assets_path, *asset_buckets, *asset_prefixes; /* NULL: none; all */
+	uint64_t asset_max_bytes;                           /* 0: no limit */
+	unsigned asset_timeout_s;
+	bool assets_failed; /* config_load() failed because of them */
 	/* s3run's own */
+	char *report_path;
 	char *stats_path; /* "-": stderr */
 	bool require_preload, isolate;
 	char *library_path, *broker_path; /* NULL: beside the program */

@@ -191,7 +191,7 @@ int mapping_settings(const struct mapping *m, struct setting *session, struct co
 		int opt, r;
 		if (!name)
 			return err_set(err, ENOMEM, "out of memory");
-		if (strcmp(name, "sandboxMapping") == 0)
+		if (strcmp(name, "sandboxMapping") == 0 || strcmp(name, "assets") == 0)
 			continue;
 		opt = option_by_key(name);
 		if (opt < 0)

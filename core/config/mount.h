@@ -11,7 +11,7 @@
 #include "config/option.h"
 
 #define MOUNT_DEFAULT   "/s3"
-#define MOUNT_COUNT_MAX 64 /* what the shim has room for */
+#define MOUNT_COUNT_MAX 256 /* what the shim has room for */
 
 /** mount_point() - normalise: absolute, no empty and no `.` parts. -EINVAL: relative, "/", `..`, a ':'. */
 int mount_point(const char *text, const char *where, char **ret, struct err *err);

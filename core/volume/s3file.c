@@ -3,7 +3,10 @@
 #include "volume/dir.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <utlist.h>
+
+_Static_assert(VOLUME_ETAG_MAX == S3_ETAG_MAX, "one is copied to the other");
 
 /*
  * Open files of the S3 volume: those of objects forward to the object layer, those of directories to dir.c. Attributes
@@ -163,4 +166,19 @@ void s3_file_free(struct vfile *vf)
 	pthread_mutex_unlock(&v->names.lock);
 	object_unref(o);
 	free(f);
+}
+
+int s3_file_etag(struct vfile *vf, char *ret)
+{
+	struct s3file *f = object_file(vf);
+	struct s3_info *info = f ? malloc(sizeof(*info)) : NULL;
+
+	if (!info)
+		return f ? -ENOMEM : -EISDIR;
+	if (object_info(f->n->o, info))
+		memcpy(ret, info->etag, VOLUME_ETAG_MAX);
+	else
+		*ret = '\0';
+	free(info);
+	return 0;
 }

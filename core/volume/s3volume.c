@@ -239,6 +239,7 @@ static const struct volume_ops s3_ops = {
 	.file_stat = s3_file_stat,
 	.file_setattr = s3_file_setattr,
 	.file_readdir = s3_file_readdir,
+	.file_etag = s3_file_etag,
 	.file_free = s3_file_free,
 };
 

@@ -179,6 +179,7 @@ int s3_file_advise(struct vfile *f, struct vcall *call, uint64_t off, uint64_t l
 int s3_file_claim(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret);
 int s3_file_closed(struct vfile *f, struct vcall *call, bool *ret_last);
 int s3_file_sync(struct vfile *f, struct vcall *call);
+int s3_file_etag(struct vfile *f, char *ret);
 int s3_file_truncate(struct vfile *f, struct vcall *call, uint64_t size);
 int s3_file_allocate(struct vfile *f, struct vcall *call, uint32_t mode, uint64_t off, uint64_t len);
 int s3_file_stat(struct vfile *f, struct vcall *call, struct wire_attr *ret);

@@ -385,6 +385,11 @@ int vfile_readdir(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, 
 	return FORWARD(f->volume, file_readdir, f, call, pos, buf, room, ret_used, ret_entries, ret_end);
 }
 
+int vfile_etag(struct vfile *f, char *ret)
+{
+	return f->volume->ops->file_etag ? f->volume->ops->file_etag(f, ret) : -ENOSYS;
+}
+
 struct vfile *vfile_free(struct vfile *f)
 {
 	if (f)

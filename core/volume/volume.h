@@ -2,6 +2,7 @@
  * volume.h - what is mounted at a mount point: names and open files behind one interface, with two implementations.
  *
  *   volume_file_new()  a local folder, opened beneath its root; its real descriptors are handed over (WIRE_KIND_NATIVE)
+ *   volume_single_new() one file of another volume, which is the mount point itself
  *   volume_s3_new()    a bucket, a prefix in one, or all buckets of an account as folders
  *
  * Paths are those of messages.def: relative to the mount point, no leading slash, no empty and no `.` components, ""
@@ -27,6 +28,7 @@ struct volume;
 struct vfile; /* an open description: of an object or of a directory */
 
 #define VOLUME_REDIRECT 1
+#define VOLUME_ETAG_MAX 136 /* s3.h's */
 
 /** One request of a program: who asks, and what comes back beside the result. */
 struct vcall {
@@ -120,6 +122,8 @@ struct volume_ops {
 	/* Fills @buf with struct wire_dirent records from position @pos. */
 	int (*file_readdir)(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
 			    uint32_t *ret_entries, bool *ret_end);
+	/* The ETag of the version that is open, of VOLUME_ETAG_MAX bytes; "" if it has none (yet). */
+	int (*file_etag)(struct vfile *f, char *ret);
 	void (*file_free)(struct vfile *f);
 };
 
@@ -176,7 +180,8 @@ int vfile_stat(struct vfile *f, struct vcall *call, struct wire_attr *ret);
 int vfile_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *set);
 int vfile_readdir(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
 		  uint32_t *ret_entries, bool *ret_end);
-struct vfile *vfile_free(struct vfile *f); /* returns NULL */
+int vfile_etag(struct vfile *f, char *ret); /* -ENOSYS where files have none */
+struct vfile *vfile_free(struct vfile *f);  /* returns NULL */
 
 /** VOLUME_DEV() - the st_dev of an S3 volume; no device of the kernel's has this major. */
 #define VOLUME_DEV(index) ((uint64_t)((0x5333u << 8) | ((index)&0xffu)))
@@ -212,5 +217,24 @@ struct volume_s3_config {
 };
 /** volume_s3_new() - checks the bucket (HeadBucket); a wrong key, secret, region or bucket is a sentence here. */
 int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, struct err *err);
+
+/** What a file was when it was looked at before; set false: nothing is held against it. */
+struct volume_pin {
+	bool set;
+	uint64_t size;
+	int64_t mtime_ns;
+	char etag[VOLUME_ETAG_MAX]; /* "": none, size and time alone count */
+};
+
+struct volume_single_config {
+	struct volume *inner; /* borrowed; lives longer */
+	const char *path;     /* in it */
+	const char *mount;
+	uint32_t index;
+	bool read_only;
+	struct volume_pin pin; /* otherwise it is ESTALE */
+};
+/** volume_single_new() - a mount point that is one file of another volume. Return: 0; -ENOMEM; -ENAMETOOLONG. */
+int volume_single_new(const struct volume_single_config *config, struct volume **ret, struct err *err);
 
 #endif
