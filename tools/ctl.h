@@ -15,7 +15,7 @@
 /** What the command line says. Strings are argv's. */
 struct ctl {
 	const char *socket, *cache_dir, *older_than;
-	bool json, long_form, recursive, abort, all;
+	bool json, force, long_form, recursive, abort, all;
 	char **words; /* behind the command */
 	int word_count;
 	char **rest; /* sweep: s3run's options, as an argv with the program's name in front */

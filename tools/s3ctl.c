@@ -33,8 +33,11 @@ static const struct command {
 	{ "put", ctl_put, 2, 2, "--socket", "put [--socket PATH] LOCAL PATH             the other way; - is stdin" },
 	{ "rm", ctl_rm, 1, INT_MAX, "--socket -r",
 	  "rm [-r] [--socket PATH] PATH...            remove files, or folders" },
-	{ "recover", ctl_recover, 0, 0, "--cache-dir --json",
-	  "recover [--cache-dir FOLDER] [--json]      files whose upload failed or was cut off" },
+	{ "recover", ctl_recover, 0, 1000, "--cache-dir --json --force",
+	  "recover [list] [--cache-dir FOLDER] [--json]  files whose upload failed or was cut off\n"
+	  "       s3ctl recover show|cat|drop WHICH [--cache-dir FOLDER]  WHICH: a path or s3://bucket/key as listed, "
+	  "or all\n"
+	  "       s3ctl recover write WHICH [--force] [--cache-dir FOLDER] [-- OPTIONS]  upload it; OPTIONS: s3run's" },
 	{ "sweep", ctl_sweep, 0, 0, "--json",
 	  "sweep [--older-than AGE] [--abort] [--all] [--json] [OPTIONS OF s3run]  uploads that nobody finished" },
 	{ "config", ctl_config, 2, 2, "--json", "config check [--json] FILE                 what each user would see" },
@@ -58,8 +61,8 @@ static const struct command *find(const char *name)
 
 static int bad_word(const char *word)
 {
-	static const char *const options[] = { "--socket", "--json", "--cache-dir",  "--help", "--version",
-					       "--abort",  "--all",  "--older-than", NULL };
+	static const char *const options[] = { "--socket",  "--json",  "--cache-dir", "--force",      "--help",
+					       "--version", "--abort", "--all",       "--older-than", NULL };
 	const char *names[ARRAY_SIZE(commands) + 1] = { NULL };
 	const char *near;
 
@@ -98,8 +101,9 @@ static bool take_flag(const char *word, const char *name, bool *ret)
 /* An option at argv[*at], of whatever command. */
 static bool take_option(struct ctl *q, char **argv, int argc, int *at)
 {
-	return take_flag(argv[*at], "--json", &q->json) || take_flag(argv[*at], "-l", &q->long_form) ||
-	       take_flag(argv[*at], "-r", &q->recursive) || take_value(argv, argc, at, "--socket", &q->socket) ||
+	return take_flag(argv[*at], "--json", &q->json) || take_flag(argv[*at], "--force", &q->force) ||
+	       take_flag(argv[*at], "-l", &q->long_form) || take_flag(argv[*at], "-r", &q->recursive) ||
+	       take_value(argv, argc, at, "--socket", &q->socket) ||
 	       take_value(argv, argc, at, "--cache-dir", &q->cache_dir);
 }
 
@@ -109,11 +113,8 @@ static const char *useless_option(const struct command *c, const struct ctl *q)
 	const struct {
 		const char *name;
 		bool given;
-	} options[] = { { "--json", q->json },
-			{ "-l", q->long_form },
-			{ "-r", q->recursive },
-			{ "--socket", q->socket },
-			{ "--cache-dir", q->cache_dir } };
+	} options[] = { { "--json", q->json },  { "--force", q->force },   { "-l", q->long_form },
+			{ "-r", q->recursive }, { "--socket", q->socket }, { "--cache-dir", q->cache_dir } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		if (options[i].given && !strstr(c->options, options[i].name))

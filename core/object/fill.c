@@ -119,6 +119,7 @@ static int put_data(struct fill *f, const char *data, size_t len)
 	o->progress_ns = object_now_ns();
 	r = f->dropped ? -ECANCELED : advance_locked(f, data, len);
 	if (r > 0) {
+		object_journal_filled_locked(o);
 		object_slot_update_locked(o);
 		/* Each wake-up costs more than a block's copy: only when it is worth one. */
 		if (awaited_is_here_locked(o, round_down(from, BLOCK_BYTES), f->done))

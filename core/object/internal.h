@@ -118,7 +118,7 @@ struct object {
 	int commit_status;      /* of the last one; 0 or -errno */
 	bool failed;            /* the last one failed, and no writer was handed out since */
 	struct err commit_err;
-	bool journaled;
+	bool journaled, journal_missing; /* the journal names a missing range */
 	struct stream *stream;
 };
 
@@ -164,6 +164,8 @@ static inline uint64_t object_now_ns(void)
 struct object *object_find_locked(struct object_store *s, const struct name *n); /* with store->lock */
 void object_leave_table(struct object *o);                                       /* its name is free at once */
 void object_slot_update_locked(struct object *o);
+/** object_journal_filled_locked() - blocks came: does the journal still tell the truth? Before anybody writes to them. */
+void object_journal_filled_locked(struct object *o);
 /** object_ready_locked() - what is there is now @info (NULL: nothing): file, map and slot are made. */
 int object_ready_locked(struct object *o, const struct s3_info *info, enum object_intent intent, struct err *err);
 int object_wait_locked(struct object *o, uint64_t since_ns); /* 0; -ETIMEDOUT without progress */

@@ -1,4 +1,6 @@
 #include "object/internal.h"
+
+#include "object/plan.h"
 #include "base/clock.h"
 
 #include <fcntl.h>
@@ -285,17 +287,48 @@ int object_ready_locked(struct object *o, const struct s3_info *info, enum objec
 	return 0;
 }
 
+/*
+ * What is missing of the block in which the base, or an older base (the gap), ends. It may share a page of the file
+ * with what was written behind it, so that no hole shows it.
+ */
+static struct plan_range missing_tail(const struct object *o)
+{
+	struct plan_range gap = { o->gap_block * BLOCK_BYTES, min_u64(o->gap_end, o->base_end) };
+	struct plan_range tail = { round_down(o->base_end, BLOCK_BYTES), o->base_end };
+
+	if (o->gap_end && gap.off < gap.end && !present_has(&o->present, o->gap_block))
+		return gap;
+	if (tail.off < tail.end && !present_has(&o->present, tail.off / BLOCK_BYTES))
+		return tail;
+	return (struct plan_range){ 0, 0 };
+}
+
+void object_journal_filled_locked(struct object *o)
+{
+	struct plan_range missing;
+
+	if (!o->journaled || !o->journal_missing)
+		return;
+	missing = missing_tail(o);
+	if (missing.off == missing.end)
+		(void)object_journal_locked(o, NULL, NULL);
+}
+
 int object_journal_locked(struct object *o, const char *reason, struct err *err)
 {
+	struct plan_range missing = missing_tail(o);
 	struct stage_journal j = { .bucket = o->name->bucket,
 				   .key = o->name->key,
 				   .endpoint = o->name->endpoint,
 				   .base_etag = o->has_base ? o->base.etag : "",
 				   .reason = reason ? reason : "the broker ended before the upload",
-				   .base_end = o->base_end };
+				   .base_end = o->base_end,
+				   .missing_off = missing.off,
+				   .missing_end = missing.end };
 	int r = stage_write_journal(&o->stage, &j, err);
 
 	o->journaled = r == 0;
+	o->journal_missing = missing.off < missing.end;
 	return r;
 }
 

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 struct journal {
 	char text[JOURNAL_MAX]; /* the values are in here, decoded */
 	const char *bucket, *key, *endpoint, *base_etag, *reason;
-	uint64_t base_end;
+	uint64_t base_end, missing_off, missing_end;
 };
 
 static int hex(char c)
@@ -64,10 +65,12 @@ static int parse(struct journal *j, const char *path)
 		return -errno;
 	j->text[n] = '\0';
 	j->bucket = j->key = j->endpoint = j->base_etag = j->reason = "";
-	j->base_end = 0;
+	j->base_end = j->missing_off = j->missing_end = 0;
 	for (char *line = strtok_r(j->text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		if (strncmp(line, "base_end=", 9) == 0)
 			j->base_end = strtoull(line + 9, NULL, 10);
+		if (strncmp(line, "missing=", 8) == 0)
+			(void)sscanf(line + 8, "%" SCNu64 "-%" SCNu64, &j->missing_off, &j->missing_end);
 		for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 			size_t len = strlen(fields[i].key);
 
@@ -112,7 +115,10 @@ static void show(const char *dir, const char *journal_name, void (*each)(void *,
 				    .reason = j->reason,
 				    .size = (uint64_t)st.st_size,
 				    .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-				    .partial = is_partial(fd, j->base_end, (uint64_t)st.st_size) };
+				    .base_end = j->base_end,
+				    .missing_off = j->missing_off,
+				    .missing_end = j->missing_end };
+	e.partial = e.missing_off < min_u64(e.missing_end, e.size) || is_partial(fd, e.base_end, e.size);
 	(*count)++;
 	each(arg, &e);
 }
@@ -122,6 +128,22 @@ static bool ends_with(const char *s, const char *end)
 	size_t n = strlen(s), k = strlen(end);
 
 	return n > k && strcmp(s + n - k, end) == 0;
+}
+
+/* The folder of a broker that is gone, with its lock held: nothing but the lock in it? */
+static void remove_if_empty(const char *dir)
+{
+	DIR *d = opendir(dir);
+	char lock[PATH_MAX];
+	struct dirent *e;
+	bool empty = d != NULL;
+
+	while (empty && (e = readdir(d)))
+		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || strcmp(e->d_name, "lock") == 0;
+	if (d)
+		closedir(d);
+	if (empty && snprintf(lock, sizeof(lock), "%s/lock", dir) < (int)sizeof(lock) && unlink(lock) == 0)
+		(void)rmdir(dir);
 }
 
 static void walk_session(const char *dir, void (*each)(void *, const struct recover_entry *), void *arg, int *count)
@@ -143,6 +165,19 @@ static void walk_session(const char *dir, void (*each)(void *, const struct reco
 		if (ends_with(e->d_name, ".journal"))
 			show(dir, e->d_name, each, arg, count);
 	closedir(d);
+	remove_if_empty(dir);
+}
+
+int recover_drop(const struct recover_entry *e, struct err *err)
+{
+	size_t stem = strlen(e->path) - strlen(".data");
+	char journal[PATH_MAX];
+
+	if (snprintf(journal, sizeof(journal), "%.*s.journal", (int)stem, e->path) >= (int)sizeof(journal))
+		return err_set(err, ENAMETOOLONG, "'%s': %s", e->path, strerror(ENAMETOOLONG));
+	if (unlink(e->path) < 0 || unlink(journal) < 0)
+		return err_set(err, errno, "removing '%s': %s", e->path, strerror(errno));
+	return 0;
 }
 
 int recover_list(const char *cache_dir, void (*each)(void *arg, const struct recover_entry *e), void *arg,

@@ -149,6 +149,8 @@ int stage_write_journal(const struct stage *s, const struct stage_journal *j, st
 	put_value(f, "base_etag", j->base_etag);
 	put_value(f, "reason", j->reason);
 	(void)fprintf(f, "base_end=%" PRIu64 "\n", j->base_end);
+	if (j->missing_off < j->missing_end)
+		(void)fprintf(f, "missing=%" PRIu64 "-%" PRIu64 "\n", j->missing_off, j->missing_end);
 	if (ferror(f) | fclose(f) || (!first && rename(fresh, s->journal) < 0)) {
 		int saved = errno ? errno : EIO;
 

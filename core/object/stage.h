@@ -32,6 +32,7 @@ struct stage {
 struct stage_journal {
 	const char *bucket, *key, *endpoint, *base_etag, *reason;
 	uint64_t base_end; /* holes in the data below it are bytes of the base that were never fetched */
+	uint64_t missing_off, missing_end; /* so are these, which share a page with what was written */
 };
 
 int stage_memory(struct stage *s, struct err *err);

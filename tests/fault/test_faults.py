@@ -136,6 +136,41 @@ def test_background_close_does_not_wait_for_the_server(private, eventually):
     assert [private.get(f"f{i}") for i in range(2)] == [b"precious0", b"precious1"]
 
 
+def recover(mount, *words, check=True):
+    argv = [BUILD / "s3ctl", "recover", *words[:2], "--cache-dir", mount.scratch / "cache", *words[2:]]
+    r = subprocess.run([str(a) for a in argv], capture_output=True, env={**mount.base_env(), **mount.server.env})
+    assert not check or r.returncode == 0, r
+    return r
+
+
+def test_background_loses_nothing_with_the_broker(private, eventually):
+    """The broker is killed while closed files wait for their upload: s3ctl recover shows, writes back, drops them."""
+    p = private.start(["/usr/bin/python3", "-c", TWO_FILES], options=["--commit", "background"])
+    eventually((private.scratch / "ready").exists)
+    private.server.pause()
+    p.stdin.write(b"\n")
+    p.stdin.flush()
+    eventually((private.scratch / "closed").exists)
+    for pid in pids_of(private, "s3shimd"):
+        os.kill(pid, signal.SIGKILL)
+    private.server.resume()
+    assert private.finish(p, b"\n").status == 74
+    names = [f"s3://{private.bucket}/f{i}" for i in range(2)]
+    private.client.delete_object(Bucket=private.bucket, Key="f0")  # in case a PUT was on its way
+    private.client.delete_object(Bucket=private.bucket, Key="f1")
+    assert all(name in recover(private).stdout.decode() for name in names)
+    assert recover(private, "cat", names[0]).stdout == b"precious0"
+    recover(private, "write", names[0])
+    assert private.get("f0") == b"precious0"
+    private.put("f1", b"somebody else's")
+    r = recover(private, "write", names[1], check=False)
+    assert r.returncode == 1 and b"--force" in r.stderr and private.get("f1") == b"somebody else's", r
+    recover(private, "write", names[1], "--force")
+    assert private.get("f1") == b"precious1"
+    assert b"nothing to recover" in recover(private).stdout
+    assert kept(private) == [] or not any(b"precious" in k for k in kept(private))
+
+
 def test_background_uploads_that_fail_are_listed(private, eventually):
     p = private.start(["/usr/bin/python3", "-c", TWO_FILES],
                       options=["--commit", "background", "--deadline", "3s", "--connect-timeout", "1s"])
