@@ -34,7 +34,9 @@ struct fill {
 	uint64_t off, end, done; /* bytes; [off, done) is written */
 	char *buffer;            /* of what came behind done; NULL: written as it comes, or not needed yet */
 	size_t buffered;
-	uint32_t crc;                                          /* of the block that done lies in */
+	uint32_t crc; /* of the block that done lies in */
+	uint32_t
+	    *held; /* what comes is compared with a checksum at its end: crcs of blocks that are not shown before */
 	unsigned epoch, pins;                                  /* pins: somebody is about to start or cancel the call */
 	int setup;                                             /* -errno: the file could not be made */
 	bool first, ready, started, dropped, cancelled, ended; /* ready: there is a file to write to */
@@ -80,6 +82,11 @@ static int advance_locked(struct fill *f, const char *data, size_t len)
 		len -= n;
 		if (f->done < stop)
 			continue;
+		if (f->held) {
+			f->held[block - first_block(f)] = f->crc;
+			f->crc = 0;
+			continue;
+		}
 		/* Of a block that is there in part only, the base's crc is not known. */
 		if (present_set(&o->present, block, stop == min_u64(block_end, o->present.size) ? &f->crc : NULL) < 0)
 			return -ENOMEM;
@@ -143,11 +150,12 @@ static int on_data(struct s3_call *call, uint64_t offset, const void *data, size
 	const char *p = data;
 	int r = 0;
 
-	(void)call;
 	if (!f->ready)
 		return f->setup ? f->setup : -EPROTO;
 	if (offset != f->done + f->buffered)
 		return -EIO;
+	if (call->verified && !f->held && !(f->held = calloc(present_blocks(f->end) + 1, sizeof(*f->held))))
+		return -ENOMEM;
 	len = (size_t)min_u64(len, f->end - offset);
 	if (f->o->stage.rw >= 0)
 		return len ? put_data(f, p, len) : 0;
@@ -196,12 +204,29 @@ static void on_headers(struct s3_call *call, void *arg)
 	pthread_mutex_unlock(&o->lock);
 }
 
+/* The end of what was held: it is the object's, or nothing of it came. */
+static void release_held_locked(struct fill *f)
+{
+	struct object *o = f->o;
+	bool good = f->call.status == 0 && f->done == f->end && !f->dropped;
+
+	if (!f->held)
+		return;
+	for (uint64_t b = first_block(f); good && b < present_blocks(f->end); b++)
+		good = present_set(&o->present, b, &f->held[b - first_block(f)]) == 0;
+	if (!good)
+		f->done = f->off;
+	object_slot_update_locked(o);
+}
+
 static int status_of(const struct fill *f)
 {
 	int r = f->call.status;
 
 	if (f->setup)
 		return f->setup;
+	if (r == -EBADMSG)
+		return -EIO;
 	if (r == 0 && f->done < f->end && !f->dropped)
 		return -EIO;
 	if (!f->first && (r == -ENOENT || r == -ERANGE))
@@ -239,6 +264,7 @@ static void on_done(struct s3_call *call, void *arg)
 	int status;
 
 	pthread_mutex_lock(&o->lock);
+	release_held_locked(f);
 	status = status_of(f);
 	if (o->state == OBJECT_OPENING) {
 		/* No headers came, or no body: fill_first() looks at what that means. */
@@ -649,6 +675,7 @@ void fill_reap(struct object_store *s)
 		name_unref(f->name);
 		object_unref(f->o);
 		free(f->buffer);
+		free(f->held);
 		free(f);
 		pthread_mutex_lock(&s->lock);
 		s->fills--;

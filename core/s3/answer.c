@@ -77,6 +77,8 @@ static void checksum_header(struct answer *answer, const char *name, const char 
 
 	if (strcmp(name, "type") == 0)
 		answer->composite |= strcasecmp(value, "COMPOSITE") == 0;
+	if (strcmp(name, "sha256") == 0 && !strchr(value, '-'))
+		keep(answer->sha256, sizeof(answer->sha256), value);
 	if (kind == CHECKSUM_NONE)
 		return;
 	answer->composite |= strchr(value, '-') != NULL;

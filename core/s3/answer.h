@@ -15,6 +15,7 @@ struct answer {
 	uint64_t length;                         /* Content-Length */
 	uint64_t range_first, range_last, total; /* Content-Range */
 	bool bad_range;                          /* a Content-Range that cannot be read */
+	char sha256[48];                         /* of the whole object, base64; "" */
 	bool composite;                          /* the checksum is one of parts' checksums */
 	char region[64], request_id[64];
 	int64_t date_ns;        /* 0: none */

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
+#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -141,6 +142,11 @@ static void start_data(struct call_state *state, uint64_t len)
 		state->verify = kind;
 		strcpy(state->verify_value, value);
 	}
+	if (!state->verify && state->answer.sha256[0] && !state->answer.composite && call->range_off == 0 &&
+	    len == call->info.size && (state->sha256 = EVP_MD_CTX_new()) &&
+	    EVP_DigestInit_ex(state->sha256, EVP_sha256(), NULL))
+		strcpy(state->sha256_value, state->answer.sha256);
+	call->verified = state->verify != CHECKSUM_NONE || state->sha256_value[0];
 	if (call->on_headers)
 		call->on_headers(call, call->arg);
 }
@@ -189,6 +195,8 @@ static int deliver(struct call_state *state, const char *data, size_t len)
 		return fault(state, -ECANCELED, true, "cancelled");
 	if (state->verify)
 		state->sum = checksum_update(state->verify, state->sum, data, len);
+	if (state->sha256_value[0] && !EVP_DigestUpdate(state->sha256, data, len))
+		return fault(state, -EIO, true, "hashing what was received");
 	if (call->sink_fd >= 0)
 		r = write_sink(call, state->delivered, data, len);
 	else if (call->on_data)
@@ -412,6 +420,7 @@ static struct call_state *state_new(struct s3_client *client, struct s3_call *ca
 static void state_free(struct call_state *state)
 {
 	payload_deinit(&state->payload);
+	EVP_MD_CTX_free(state->sha256);
 	buf_deinit(&state->text);
 	pthread_cond_destroy(&state->ended);
 	pthread_mutex_destroy(&state->lock);

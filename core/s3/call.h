@@ -56,6 +56,8 @@ struct call_state {
 	enum checksum verify;                       /* of the data as it passes */
 	uint64_t sum;
 	char verify_value[CHECKSUM_TEXT_MAX];
+	struct evp_md_ctx_st *sha256; /* of the data as it passes; NULL: not compared */
+	char sha256_value[48];
 };
 
 /* call.c */

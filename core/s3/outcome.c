@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,6 +286,19 @@ static int check_head(struct call_state *state)
 	return 0;
 }
 
+static bool sha256_differs(struct call_state *state)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE], text[2 * EVP_MAX_MD_SIZE];
+	unsigned len;
+
+	if (!state->sha256_value[0])
+		return false;
+	if (!EVP_DigestFinal_ex(state->sha256, digest, &len))
+		return true;
+	EVP_EncodeBlock(text, digest, (int)len);
+	return strcmp((const char *)text, state->sha256_value) != 0;
+}
+
 static int check_data(struct call_state *state)
 {
 	char value[CHECKSUM_TEXT_MAX];
@@ -298,6 +312,8 @@ static int check_data(struct call_state *state)
 		if (strcmp(value, state->verify_value) != 0)
 			return call_fail(state, EBADMSG, "the data does not match the object's checksum");
 	}
+	if (sha256_differs(state))
+		return call_fail(state, EBADMSG, "the data does not match the object's SHA-256");
 	return 0;
 }
 

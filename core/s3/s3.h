@@ -181,6 +181,8 @@ struct s3_call {
 	int status; /* 0 or negative errno */
 	int http_status;
 	struct s3_info info;
+	bool
+	    verified; /* known at on_headers: the data is compared with a checksum of the store's, at its end: EBADMSG */
 	struct s3_page page; /* the caller's to deinit */
 	char upload_id[S3_UPLOAD_ID_MAX];
 	size_t delete_failed; /* S3_DELETE_OBJECTS: how many were refused; the first is in err */

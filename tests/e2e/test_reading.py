@@ -1,13 +1,17 @@
 """Reading: what is kept and what is dropped, what it costs on the wire, and that no byte is ever wrong."""
+import hashlib
 import os
+import re
 import subprocess
 import sys
 import threading
 
 from pathlib import Path
 
+import pytest
 from boto3.s3.transfer import TransferConfig
 from conftest import BUILD
+from lying import Lying
 
 CHECKER = BUILD / "tests/checker"
 MIB = 1 << 20
@@ -171,3 +175,112 @@ def test_no_wrong_byte(gw):
     assert made >= reads
     print(f"{made} reads, {stale} ESTALE", file=sys.stderr)
     assert r.stats["cache_dropped_bytes"] > 0
+
+
+def through(gw, lie):
+    """The mount's requests pass a liar."""
+    proxy = Lying(gw.server.port, lie)
+    gw.env = {**gw.env, "S3SHIM_ENDPOINT": f"http://127.0.0.1:{proxy.port}"}
+    return proxy
+
+
+READ_BLOCKS = """
+import errno, os, sys
+fd, failed = os.open('/s3/big', os.O_RDONLY), 0
+os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+for block in range(2, 2 + int(sys.argv[1])):
+    for attempt in range(3):
+        try:
+            data = os.pread(fd, 65536, block * 65536)
+        except OSError as e:
+            assert e.errno in (errno.EIO, errno.ESTALE), e
+            failed += 1
+            continue
+        assert data == (block + 1).to_bytes(8, 'little') + bytes(65528), block
+        break
+print(failed)
+"""
+
+
+def big(gw, scratch, blocks):
+    numbered(scratch / "big", (blocks + 2) * 65536)
+    gw.client.upload_file(str(scratch / "big"), gw.bucket, "big", Config=PARTS)
+
+
+def test_a_cut_answer_is_never_data(gw, scratch):
+    """Cut at many offsets of a block; what goes on behind the cut is the rest. S3SHIM_CUTS: how many offsets."""
+    cuts = int(os.environ.get("S3SHIM_CUTS", "40"))
+    big(gw, scratch, cuts)
+
+    def cut(request, head, body):
+        if len(body) != 65536:
+            return head, body
+        block = int.from_bytes(body[:8], "little") - 3
+        return head, body[:1 + block * 65535 // cuts]
+
+    with through(gw, cut) as proxy:
+        r = gw.python(READ_BLOCKS, cuts, timeout=60 + cuts)
+    assert proxy.lies >= cuts - 1
+    assert r.stats["retries"] > 0
+
+
+def shift(head):
+    return re.sub(rb"(?i)(content-range: bytes )(\d+)-(\d+)",
+                  lambda m: b"%s%d-%d" % (m[1], int(m[2]) + 65536, int(m[3]) + 65536), head)
+
+
+def total(head):
+    return re.sub(rb"(?i)(content-range: bytes \d+-)(\d+)", lambda m: b"%s%d" % (m[1], int(m[2]) - 1), head)
+
+
+@pytest.mark.parametrize("lie, errno_name", [
+    (shift, "EIO"),
+    (total, "EIO"),
+    (lambda head: re.sub(rb"(?i)content-range:[^\r]*\r\n", b"", head), "EIO"),
+    (lambda head: re.sub(rb"(?i)(etag: *\")....", rb"\1ffff", head), "ESTALE"),
+    (lambda head: re.sub(rb" 206 [^\r]*", b" 200 OK", head, count=1), "EIO"),
+], ids=["another range", "a shorter range", "no range", "another ETag", "not a part"])
+def test_an_answer_to_another_question_is_never_data(gw, scratch, lie, errno_name):
+    big(gw, scratch, 4)
+    with through(gw, lambda request, head, body: (lie(head), body) if len(body) == 65536 else (head, body)) as proxy:
+        r = gw.python("""
+import errno, os
+fd = os.open('/s3/big', os.O_RDONLY)
+try: print(os.pread(fd, 100, 3 * 65536))
+except OSError as e: print(errno.errorcode[e.errno])
+""", options=["--deadline", "5s"])
+    assert r.out.strip() in (errno_name, "ETIMEDOUT")  # it is asked again until the time is over
+    assert proxy.lies > 0
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA256"])
+def test_a_flipped_bit_is_an_error_never_data(gw, algorithm):
+    """An object that comes whole is compared with the checksum that it was stored with, before any of it is shown."""
+    data = os.urandom(100_000)
+    if algorithm == "CRC64NVME":
+        gw.run(["sh", "-c", "cat >/s3/f"], input=data)  # ours; the witness is too old for it
+    else:
+        gw.put("f", data, ChecksumAlgorithm=algorithm)
+    flips = [70_000, 5, 99_999]
+
+    def flip(request, head, body):
+        if len(body) != len(data) or not flips:
+            return head, body
+        at = flips.pop()
+        return head, body[:at] + bytes([body[at] ^ 16]) + body[at + 1:]
+
+    with through(gw, flip) as proxy:
+        r = gw.python("""
+import errno, os, sys
+fd, errors = os.open('/s3/f', os.O_RDONLY), 0
+for attempt in range(20):
+    try: data = os.pread(fd, 100000, 0)
+    except OSError as e:
+        assert e.errno == errno.EIO, e
+        errors += 1
+    else: break
+print(errors, __import__('hashlib').sha256(data).hexdigest())
+""")
+    errors, digest = r.out.split()
+    assert digest == hashlib.sha256(data).hexdigest()
+    assert int(errors) in (2, 3) and proxy.lies == 3  # the open's own, when nobody waits for it, is nobody's error
