@@ -93,6 +93,17 @@ FILE *__setmntent(const char *path, const char *mode);
 int __endmntent(FILE *f);
 char *__mktemp(char *template);
 
+/* libaio (libaio.h), liburing (liburing.h) */
+struct io_context;
+struct iocb;
+struct io_uring;
+struct io_uring_params;
+int io_submit(struct io_context *context, long count, struct iocb **list);
+int io_uring_setup(unsigned entries, struct io_uring_params *p);
+int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
+int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *p);
+int io_uring_queue_init_mem(unsigned entries, struct io_uring *ring, struct io_uring_params *p, void *buf, size_t n);
+
 /* since glibc 2.43; the kernel's (linux/openat2.h) */
 int openat2(int dirfd, const char *path, struct open_how *how, size_t size);
 

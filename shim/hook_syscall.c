@@ -8,6 +8,7 @@
  */
 #include "shim/fdtab.h"
 #include "shim/cwd.h"
+#include "shim/ring.h"
 #include "shim/route.h"
 #include "shim/shim.h"
 
@@ -65,6 +66,7 @@ long syscall_failed(long rc);
 	ROW(SYS_sendmmsg, sendmmsg(FD(a), PTR(b), (unsigned)c, INT(d))) \
 	ROW(SYS_bind, bind(FD(a), PTR(b), (socklen_t)c)) \
 	ROW(SYS_connect, connect(FD(a), PTR(b), (socklen_t)c)) \
+	ROW(SYS_io_submit, ret_errno(ring_submit((unsigned long)a, b, PTR(c)))) \
 	ROW(SYS_fstat, fstat(FD(a), PTR(b))) \
 	ROW(SYS_newfstatat, fstatat(FD(a), PATH(b), PTR(c), INT(d))) \
 	ROW(SYS_statx, statx(FD(a), PATH(b), INT(c), (unsigned)d, PTR(e))) \

@@ -2,6 +2,7 @@
 #include "probe.h"
 
 #include <aio.h>
+#include <sys/syscall.h>
 
 static long done(struct aiocb *cb)
 {
@@ -11,6 +12,45 @@ static long done(struct aiocb *cb)
 		aio_suspend(list, 1, NULL);
 	errno = aio_error(cb);
 	return aio_return(cb);
+}
+
+/* linux/aio_abi.h, which musl-gcc does not find */
+struct request {
+	uint64_t data;
+	uint32_t key, rw_flags;
+	uint16_t opcode;
+	int16_t priority;
+	uint32_t fd;
+	uint64_t buf, bytes;
+	int64_t offset;
+	uint64_t reserved;
+	uint32_t flags, resfd;
+};
+
+struct event {
+	uint64_t data, obj;
+	int64_t res, res2;
+};
+
+static void native(void)
+{
+	unsigned long context = 0;
+	char got[8] = "", put[] = "IN";
+	int fd = open(at("f"), O_RDWR);
+	struct request read_it = { .fd = (uint32_t)fd, .buf = (uintptr_t)got, .bytes = 4, .offset = 5 };
+	struct request write_it = { .opcode = 1, .fd = (uint32_t)fd, .buf = (uintptr_t)put, .bytes = 2, .offset = 1 };
+	struct request *one[] = { &read_it }, *two[] = { &write_it };
+	struct event e[2];
+
+	say("io_setup", syscall(SYS_io_setup, 4, &context));
+	say("io_submit", syscall(SYS_io_submit, context, 1L, one));
+	say("io_getevents", syscall(SYS_io_getevents, context, 1L, 1L, e, NULL));
+	printf("got %ld %s\n", (long)e[0].res, got);
+	say("io_submit", syscall(SYS_io_submit, context, 1L, two));
+	say("io_getevents", syscall(SYS_io_getevents, context, 1L, 1L, e, NULL));
+	syscall(SYS_io_destroy, context);
+	say("close", close(fd));
+	show("f");
 }
 
 int main(int argc, char **argv)
@@ -48,6 +88,7 @@ int main(int argc, char **argv)
 	printf("got %.3s\n", other);
 	say("close", close(cb.aio_fildes));
 	show("f");
+	native();
 	cb.aio_fildes = open(at(""), O_RDONLY | O_DIRECTORY);
 	cb.aio_lio_opcode = 0;
 	say("of a folder", aio_read(&cb) < 0 ? -1 : done(&cb));
