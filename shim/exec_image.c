@@ -10,6 +10,7 @@
 #include "shim/foreign.h"
 #include "shim/mem.h"
 #include "shim/names.h"
+#include "shim/needed.h"
 #include "shim/present.h"
 #include "shim/shim.h"
 #include "shim/unhooked.h"
@@ -215,6 +216,56 @@ int image_open(struct route *r, int *ret_fd, struct script *ret_script)
 	if (rc != IMAGE_PROGRAM)
 		(void)fdtab_close(fd);
 	return rc;
+}
+
+/* ---- libraries ---- */
+
+static bool has_library(const struct image_libraries *l, int fd)
+{
+	struct stat a, b;
+
+	for (int i = 0; i < l->count; i++)
+		if (SYS(fstat, fd, &a) == 0 && SYS(fstat, l->fd[i], &b) == 0 && a.st_dev == b.st_dev &&
+		    a.st_ino == b.st_ino)
+			return true;
+	return false;
+}
+
+static void add_library(const char *path, void *arg)
+{
+	struct image_libraries *l = arg;
+	size_t at = strlen(l->text);
+	struct route r;
+	struct desc *d;
+	int fd = -1, rc;
+
+	if (l->count == IMAGE_LIBRARIES || route(&path, &r) != ROUTE_MOUNT || (fd = fd_open(&r, O_RDONLY, 0)) < 0)
+		return;
+	d = fdtab_get(fd);
+	rc = d ? present_pin(d, 0, 0) : 0;
+	desc_put(d);
+	if (rc || has_library(l, fd)) {
+		(void)fdtab_close(fd);
+		return;
+	}
+	l->fd[l->count++] = fd;
+	if (at)
+		l->text[at++] = ':';
+	fd_proc_name(fd, l->text + at);
+	needed_each(fd, r.path, add_library, l);
+}
+
+void image_libraries(int fd, const char *path, struct image_libraries *ret)
+{
+	ret->count = 0;
+	ret->text[0] = '\0';
+	needed_each(fd, path, add_library, ret);
+}
+
+void image_libraries_close(struct image_libraries *l)
+{
+	while (l->count)
+		(void)fdtab_close(l->fd[--l->count]);
 }
 
 /* ---- what is inherited ---- */

@@ -47,6 +47,18 @@ void image_argv_free(char *const *argv);
  */
 int image_inherit(const char *path, const struct state_change *change);
 
+/** What a program on a mount needs from mounts: libraries that its loader cannot find, by inherited descriptors. */
+#define IMAGE_LIBRARIES 64
+struct image_libraries {
+	char text[IMAGE_LIBRARIES * 26]; /* for struct state_change */
+	int fd[IMAGE_LIBRARIES];
+	int count;
+};
+
+/** image_libraries() - of the program on @fd, whose name is @path. image_libraries_close() - after the start. */
+void image_libraries(int fd, const char *path, struct image_libraries *ret);
+void image_libraries_close(struct image_libraries *l);
+
 /** image_exists() - is there something at @path, routed or not? For a search; a symlink that leads nowhere may count.
  */
 bool image_exists(const char *path);

@@ -77,12 +77,16 @@ static int exec_foreign(const char *path, char *const *argv, char *const *envp, 
 static int exec_image(int fd, const char *path, char *const *argv, char *const *envp)
 {
 	char *const *env;
+	struct image_libraries libraries;
+	struct state_change change = { .libraries = libraries.text };
 	int rc = image_inherit(path, NULL);
 
 	if (!rc) {
-		env = state_environ(envp);
+		image_libraries(fd, path, &libraries);
+		env = state_environ_with(envp, &change);
 		rc = (int)SYS(execveat, fd, "", argv, env, AT_EMPTY_PATH);
 		state_environ_free(env, envp);
+		image_libraries_close(&libraries);
 	}
 	(void)fdtab_close(fd);
 	return rc;

@@ -201,6 +201,8 @@ EXPORT JUMPS void *dlopen(const char *name, int flags)
 {
 	if (unlikely(loader_is_routed(name)))
 		return loader_open(name, flags, NULL);
+	if (unlikely(loader_by_path(name)))
+		return loader_search(name, flags);
 	unhooked_loading();
 	return REAL(dlopen)(name, loader_flags(flags));
 }

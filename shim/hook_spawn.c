@@ -58,6 +58,7 @@ static int spawn_script(struct spawn *s, const struct script *script, const char
 static int spawn_routed(struct spawn *s, struct route *r, const char *name, char *const *argv, int scripts)
 {
 	char link[32] = "/proc/self/fd/";
+	struct image_libraries libraries;
 	struct script script;
 	int fd = -1, rc = image_open(r, &fd, &script);
 
@@ -68,7 +69,11 @@ static int spawn_routed(struct spawn *s, struct route *r, const char *name, char
 		return spawn_script(s, &script, name, argv, scripts);
 	case IMAGE_PROGRAM:
 		image_number(link + 14, fd);
+		image_libraries(fd, r->path, &libraries);
+		s->run.change.libraries = libraries.text;
 		rc = spawn_foreign(s, link, argv);
+		s->run.change.libraries = NULL;
+		image_libraries_close(&libraries);
 		(void)fdtab_close(fd);
 		return rc;
 	default:

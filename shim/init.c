@@ -15,6 +15,7 @@
 __attribute__((constructor)) static void shim_begin(void)
 {
 	(void)bind_library_path();
+	state_preloaded();
 	if (!route_active())
 		return;
 	fork_check(); /* before there can be a fork */

@@ -1,6 +1,7 @@
 #include "shim/loader.h"
 #include "shim/fd_open.h"
 #include "shim/lock.h"
+#include "shim/needed.h"
 #include "shim/present.h"
 #include "shim/shim.h"
 
@@ -74,8 +75,21 @@ static int known(int fd)
 	return ret;
 }
 
-/* Return: a descriptor that is complete and stays open; -errno. */
-static int open_library(const char *name)
+struct loading {
+	int flags;
+	const Lmid_t *space;
+};
+
+/* Its handle is never given back: who needs it is not known here. */
+static void load_needed(const char *path, void *arg)
+{
+	const struct loading *l = arg;
+
+	(void)loader_open(path, (l->flags & ~RTLD_NOLOAD) | RTLD_LAZY, l->space);
+}
+
+/* Return: a descriptor that is complete and stays open; -errno. What the library needs is loaded. */
+static int open_library(const char *name, struct loading *l)
 {
 	struct route r;
 	struct desc *d;
@@ -96,8 +110,11 @@ static int open_library(const char *name)
 		return rc;
 	}
 	before = known(fd);
-	if (before < 0)
+	if (before < 0) {
+		if (!(l->flags & RTLD_NOLOAD))
+			needed_each(fd, r.path, load_needed, l);
 		return fd;
+	}
 	(void)fdtab_close(fd);
 	return before;
 }
@@ -105,7 +122,8 @@ static int open_library(const char *name)
 void *loader_open(const char *name, int flags, const Lmid_t *space)
 {
 	char by_fd[32];
-	int fd = open_library(name), saved;
+	struct loading l = { .flags = flags, .space = space };
+	int fd = open_library(name, &l), saved;
 	void *ret;
 
 	if (fd >= 0)
@@ -117,4 +135,21 @@ void *loader_open(const char *name, int flags, const Lmid_t *space)
 	if (!ret)
 		errno = saved;
 	return ret;
+}
+
+bool loader_by_path(const char *name)
+{
+	char found[WIRE_PATH_MAX];
+
+	return name && route_active() && name[0] && !strchr(name, '/') && needed_find(name, found);
+}
+
+void *loader_search(const char *name, int flags)
+{
+	char found[WIRE_PATH_MAX];
+	void *there = REAL(dlopen)(name, (flags & ~RTLD_DEEPBIND) | RTLD_NOLOAD);
+
+	if (there || flags & RTLD_NOLOAD)
+		return there;
+	return loader_open(needed_find(name, found) ? found : name, flags, NULL);
 }

@@ -20,4 +20,11 @@ void *loader_open(const char *name, int flags, const Lmid_t *space);
 /** loader_flags() - without RTLD_DEEPBIND, which hides every preload from the library. */
 int loader_flags(int flags);
 
+/**
+ * loader_by_path() - is a name without a slash in a folder of LD_LIBRARY_PATH on a mount? loader_search() - load it
+ * from there, unless it is loaded already.
+ */
+bool loader_by_path(const char *name);
+void *loader_search(const char *name, int flags);
+
 #endif

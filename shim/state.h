@@ -29,7 +29,11 @@ struct state_change {
 	size_t count;
 	const int *fd;
 	struct desc *const *desc;
+	const char *libraries; /* "/proc/self/fd/N:...", to be preloaded behind ours and closed then; NULL: none */
 };
+
+/** state_preloaded() - at load: libraries that came so are there now: out of the environment, and closed. */
+void state_preloaded(void);
 
 /** state_format_with() - the same for a child that differs; @change may be NULL. */
 long state_format_with(char *buf, size_t size, const struct state_change *change);

@@ -3,6 +3,7 @@
  * one block. What a vfork child makes for its exec lies in its parent's memory and outlives it, so it is kept in a list
  * on the thread that both run on, which the parent frees when it resumes.
  */
+#include "shim/env.h"
 #include "shim/lock.h"
 #include "shim/mem.h"
 #include "shim/route.h"
@@ -133,6 +134,7 @@ struct plan {
 	size_t state_size;
 	const char *preload; /* its LD_PRELOAD entry */
 	bool preload_lost;
+	const char *libraries; /* to be added to it */
 	const char *missing[STATE_SETTINGS_MAX];
 	size_t missing_count;
 };
@@ -202,24 +204,28 @@ static char *const *build(const struct plan *p, char *const *envp)
 {
 	size_t slots = p->count + p->missing_count + 3, n = 0;
 	size_t preload_size = p->preload ? strlen(p->preload) : sizeof(PRELOAD) - 1;
-	size_t library_size = strlen(bind_library_path()) + 1;
-	struct block *b = block_new(slots * sizeof(char *) + p->state_size + preload_size + library_size + 1);
+	size_t library_size = strlen(bind_library_path()), more = p->libraries ? strlen(p->libraries) : 0;
+	struct block *b = block_new(slots * sizeof(char *) + p->state_size + preload_size + library_size + more + 3);
+	bool changes = p->preload_lost || more;
 	char *at;
 
 	if (!b)
 		return NULL;
 	at = (char *)(b->entry + slots);
 	for (size_t i = 0; i < p->count; i++)
-		if (!(p->state_stale && same_name(envp[i], WIRE_ENV_STATE "=")) &&
-		    !(p->preload_lost && envp[i] == p->preload))
+		if (!(p->state_stale && same_name(envp[i], WIRE_ENV_STATE "=")) && !(changes && envp[i] == p->preload))
 			b->entry[n++] = envp[i];
 	for (size_t i = 0; i < p->missing_count; i++)
 		b->entry[n++] = (char *)(uintptr_t)p->missing[i];
-	if (p->preload_lost) {
+	if (changes) {
 		b->entry[n++] = append(&at, p->preload ? p->preload : PRELOAD, preload_size);
-		if (at[-1] != '=')
+		if (p->preload_lost && at[-1] != '=')
 			*at++ = ':';
-		(void)append(&at, bind_library_path(), library_size);
+		if (p->preload_lost)
+			(void)append(&at, bind_library_path(), library_size);
+		if (more)
+			*at++ = ':';
+		(void)append(&at, more ? p->libraries : "", more + 1);
 	}
 	if (p->state)
 		b->entry[n++] = append(&at, p->state, p->state_size);
@@ -238,7 +244,8 @@ char *const *state_environ_with(char *const *envp, const struct state_change *ch
 	state_load();
 	plan_settings(&p, envp);
 	plan_state(&p, envp, change, small, sizeof(small));
-	if (p.state || p.state_stale || p.preload_lost || p.missing_count) {
+	p.libraries = change && change->libraries && change->libraries[0] ? change->libraries : NULL;
+	if (p.libraries || p.state || p.state_stale || p.preload_lost || p.missing_count) {
 		ret = build(&p, envp);
 		if (!ret)
 			ret = envp;
@@ -251,4 +258,37 @@ char *const *state_environ_with(char *const *envp, const struct state_change *ch
 char *const *state_environ(char *const *envp)
 {
 	return state_environ_with(envp, NULL);
+}
+
+/* Of the text behind LD_PRELOAD=, in place. */
+static void take_out(char *preload)
+{
+	static const char place[] = "/proc/self/fd/";
+	char *out = preload;
+
+	for (char *p = preload; *p;) {
+		size_t n = strcspn(p, ": "), word = sizeof(place) - 1;
+		size_t whole = n + (p[n] != '\0');
+		if (n > word && memcmp(p, place, word) == 0) {
+			long fd = 0;
+			for (size_t i = word; i < n && p[i] >= '0' && p[i] <= '9'; i++)
+				fd = fd * 10 + (p[i] - '0');
+			(void)SYS(close, fd);
+		} else {
+			memmove(out, p, whole);
+			out += whole;
+		}
+		p += whole;
+	}
+	while (out > preload && is_blank(out[-1]))
+		out--;
+	*out = '\0';
+}
+
+void state_preloaded(void)
+{
+	const char *preload = env_get("LD_PRELOAD");
+
+	if (preload && strstr(preload, "/proc/self/fd/"))
+		take_out((char *)(uintptr_t)preload);
 }
