@@ -458,13 +458,54 @@ static int below_descriptor(int *dirfd, const char **path, struct route *ret)
 	return rc;
 }
 
+/* Behind @prefix, or NULL. */
+static const char *behind(const char *path, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(path, prefix, n) == 0 ? path + n : NULL;
+}
+
+/* A name below a link of /proc: /dev/fd/N/name, /proc/self/fd/N/name, /proc/self/cwd/name. */
+static int below_proc(const char **path, struct route *ret)
+{
+	const char *p = behind(*path, "/dev/fd/"), *rest;
+	int fd = AT_FDCWD, rc;
+	char base[WIRE_PATH_MAX];
+
+	p = p ? p : behind(*path, "/proc/self/fd/");
+	if (!p && !(p = behind(*path, "/proc/self/cwd/")))
+		return ROUTE_FOREIGN;
+	if (p[-2] != 'd' || p[-3] != 'w') { /* a number, not cwd */
+		for (fd = 0; *p >= '0' && *p <= '9' && fd < 100000000; p++)
+			fd = fd * 10 + (*p - '0');
+		if (*p != '/')
+			return ROUTE_FOREIGN;
+	}
+	while (*p == '/')
+		p++;
+	rest = *p ? p : ".";
+	if (fd == AT_FDCWD)
+		rc = cwd_routed(base) ? below_mount(&fd, &rest, base, ret) : ROUTE_FOREIGN;
+	else
+		rc = fdtab_routed(fd) ? below_descriptor(&fd, &rest, ret) : ROUTE_FOREIGN;
+	if (rc == ROUTE_FOREIGN && rest == ret->path)
+		*path = rest;
+	return rc;
+}
+
 int route_at(int *dirfd, const char **path, struct route *ret)
 {
 	char base[WIRE_PATH_MAX];
 	const char *p = *path;
 	long len;
+	int rc;
 
 	if (!route_active() || !p || !p[0])
+		return ROUTE_FOREIGN;
+	if (unlikely(p[0] == '/' && (p[1] == 'p' || p[1] == 'd')) && (rc = below_proc(path, ret)) != ROUTE_FOREIGN)
+		return rc;
+	if (*path != p)
 		return ROUTE_FOREIGN;
 	if (p[0] == '/')
 		return mentions_mount(p) ? resolve("/", p, ret) : ROUTE_FOREIGN;
