@@ -25,13 +25,14 @@ static int write_all(int fd, const char *text, size_t len)
 }
 
 /* Return: false, and a sentence on stderr: a report that is not there must not look like one. */
-static bool write_report(const struct config *config, const char *text, size_t len)
+bool asset_report_write(const struct config *config, const char *text, size_t len)
 {
 	cleanup_close int fd = open(config->report_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	int r = fd < 0 ? -errno : write_all(fd, text, len);
 
 	if (r < 0)
-		dprintf(STDERR_FILENO, "s3run: report '%s': %s\n", config->report_path, strerror(-r));
+		dprintf(STDERR_FILENO, "%s: report '%s': %s\n", program_invocation_short_name, config->report_path,
+			strerror(-r));
 	return r == 0;
 }
 
@@ -47,7 +48,7 @@ static bool write_sentence(const struct config *config, int status, const char *
 		text[n++] = (unsigned char)*p < 32 ? ' ' : *p;
 	}
 	n += (size_t)snprintf(text + n, sizeof(text) - n, "\", \"assets\": []}\n");
-	return write_report(config, text, n);
+	return asset_report_write(config, text, n);
 }
 
 static char *member(const struct jtree *j, int node, const char *name)
@@ -106,7 +107,7 @@ int asset_report_take(const struct config *config, const char *socket_path, int 
 	if (config->report_path && status && !failed) {
 		if (write_sentence(config, status, err_text(err)))
 			*err = (struct err)ERR_INIT;
-	} else if (config->report_path && !write_report(config, j.text, j.len)) {
+	} else if (config->report_path && !asset_report_write(config, j.text, j.len)) {
 		status = status ? status : OWN_FAILURE;
 	}
 	jtree_deinit(&j);

@@ -19,4 +19,7 @@ int asset_report_take(const struct config *config, const char *socket_path, int 
 /** asset_report_fail() - there is no list of assets, for the reason in @err. Return: the status to exit with. */
 int asset_report_fail(const struct config *config, struct err *err);
 
+/** asset_report_write() - into the file of --report. Return: false where it cannot be, told on stderr. */
+bool asset_report_write(const struct config *config, const char *text, size_t len);
+
 #endif

@@ -33,6 +33,9 @@ int ctl_put(struct ctl *q, struct err *err);
 int ctl_rm(struct ctl *q, struct err *err);
 int ctl_sweep(struct ctl *q, struct err *err);
 
+/** ctl_stage() - `s3ctl stage ...`, whose words are its own. Return: the status to exit with, by the assets' classes. */
+int ctl_stage(int argc, char **argv);
+
 /** ctl_put_string() - a JSON string on stdout; bytes below 0x20 are escaped, others are passed on. */
 void ctl_put_string(const char *text);
 

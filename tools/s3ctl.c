@@ -2,7 +2,7 @@
  * s3ctl: look at brokers that run (status), work on what they mount (ls, cat, get, put, rm), and at what they left behind
  * (recover, sweep); check a configuration.
  *
- * Exit status: 0; 1 where what was asked for could not be had; 2 where the question was not understood.
+ * Exit status (but stage's, which are s3run's for assets): 0; 1 where what was asked for could not be had; 2 where the question was not understood.
  */
 #include "base/err.h"
 #include "base/util.h"
@@ -40,6 +40,8 @@ static const struct command {
 	  "       s3ctl recover write WHICH [--force] [--cache-dir FOLDER] [-- OPTIONS]  upload it; OPTIONS: s3run's" },
 	{ "sweep", ctl_sweep, 0, 0, "--json",
 	  "sweep [--older-than AGE] [--abort] [--all] [--json] [OPTIONS OF s3run]  uploads that nobody finished" },
+	{ "stage", NULL, 0, 0, "",
+	  "stage FILE --root FOLDER [--report FILE] [OPTIONS OF s3run]  assets as files below a root" },
 	{ "config", ctl_config, 2, 2, "--json", "config check [--json] FILE                 what each user would see" },
 };
 
@@ -171,6 +173,8 @@ int main(int argc, char **argv)
 	prctl(PR_SET_DUMPABLE, 0);
 	if (argc > 1 && strcmp(argv[1], "sweep") == 0)
 		return run_sweep(find(argv[1]), argc, argv);
+	if (argc > 1 && strcmp(argv[1], "stage") == 0)
+		return ctl_stage(argc, argv);
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];
 		if (options && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0))
@@ -190,5 +194,5 @@ int main(int argc, char **argv)
 		else if (!(c = find(word)))
 			return bad_word(word);
 	}
-	return c ? run(c, &q) : usage(stderr, EXIT_USAGE);
+	return c && c->run ? run(c, &q) : usage(stderr, EXIT_USAGE);
 }

@@ -33,19 +33,19 @@ struct assets {
 };
 
 /* Keys are found for each bucket only where they may differ by it; what failed once is not waited for again. */
-static void find_clients(struct broker *b, const struct config *config, struct assets *assets)
+void assets_find_clients(struct clients *clients, const struct config *config, struct asset_check *checks, size_t count)
 {
 	const struct mount_config *failed = NULL;
 	struct err err = ERR_INIT;
 
-	for (size_t i = 0; i < assets->count; i++) {
-		struct asset_check *c = &assets->checks[i];
+	for (size_t i = 0; i < count; i++) {
+		struct asset_check *c = &checks[i];
 		if (c->class != ASSET_OK || !c->asset->bucket)
 			continue;
 		const struct mount_config *m = &config->mounts[c->asset->mount];
 		if (!failed || m->passwd_file) {
 			err = (struct err)ERR_INIT;
-			failed = clients_get(b->clients, config, m, &c->client, &err) < 0 ? m : NULL;
+			failed = clients_get(clients, config, m, &c->client, &err) < 0 ? m : NULL;
 		}
 		if (failed)
 			preflight_fail(c, &err, 0);
@@ -159,7 +159,7 @@ int assets_new(struct broker *b, const struct config *config, struct assets **re
 	assets->count = config->asset_count;
 	for (size_t i = 0; i < assets->count; i++)
 		preflight_init(&assets->checks[i], &config->assets[i]);
-	find_clients(b, config, assets);
+	assets_find_clients(b->clients, config, assets->checks, assets->count);
 	r = preflight(assets->checks, assets->count, config);
 	if (r == 0)
 		r = make_copies(assets, config, err);

@@ -15,8 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct asset_check; /* assets/preflight.h */
 struct assets;
 struct broker;
+struct clients;
 struct config;
 struct volume;
 
@@ -32,5 +34,9 @@ struct assets *assets_free(struct assets *assets); /* after the volumes; returns
 /** assets_volume() - the volume of mount @index, whose type is MOUNT_ASSET; fetches what is to be a copy. */
 int assets_volume(struct assets *assets, struct broker *b, const struct config *config, uint32_t index,
 		  struct volume **ret, struct err *err);
+
+/** assets_find_clients() - a client for each that has nothing wrong yet; where there is none, that is what is wrong. */
+void assets_find_clients(struct clients *clients, const struct config *config, struct asset_check *checks,
+			 size_t count);
 
 #endif

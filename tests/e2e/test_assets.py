@@ -2,9 +2,15 @@
 import json
 import os
 import socket
+import stat
+import subprocess
 import threading
 
 import pytest
+from botocore.exceptions import ClientError
+
+from conftest import BUILD
+from servers import die_with_parent
 
 pytestmark = pytest.mark.sanitized
 
@@ -233,3 +239,87 @@ def test_a_hundred_assets(assets):
         assets.add(f"many/{i}", f"file-{i}")
     r = assets.run(["sh", "-c", f"cd {assets.folder}; cat file-7 file-99; ls | grep -c file-"])
     assert r.out == "799100\n"
+
+# staged
+
+def stage(assets, *more, check=True, env=None):
+    gw = assets.gw
+    root = assets.folder / "root"
+    root.mkdir(exist_ok=True)
+    r = subprocess.run([BUILD / "s3ctl", "stage", assets.file(), "--root", root, *more], capture_output=True, text=True,
+                       env={**gw.base_env(), **(env or {})}, timeout=60, preexec_fn=die_with_parent)
+    assert not check or r.returncode == 0, r
+    return root, r
+
+
+def inside(root, target):
+    return root / target.lstrip("/")
+
+
+def test_staged_files_are_there(assets):
+    gw = assets.gw
+    gw.put("a/k", b"object" * 100_000)
+    gw.put("empty", b"")
+    (assets.folder / "local").write_bytes(b"local")
+    assets.list = [{"source": f"s3://{gw.bucket}/a/k", "target": "/data/deep/k"},
+                   {"source": f"s3://{gw.bucket}/empty", "target": "/data/empty", "read_only": False},
+                   {"source": str(assets.folder / "local"), "target": "/top"}]
+    root, r = stage(assets)
+    assert r.stderr == "" and inside(root, "/data/deep/k").read_bytes() == b"object" * 100_000
+    assert inside(root, "/data/empty").read_bytes() == b"" and (root / "top").read_bytes() == b"local"
+    modes = [stat.S_IMODE(inside(root, a["target"]).stat().st_mode) for a in assets.list]
+    assert modes == [0o444, 0o644, 0o444]
+    assert sorted(p.name for p in root.rglob("*")) == ["data", "deep", "empty", "k", "top"]
+
+
+def test_staging_goes_through_no_symlink_out_of_the_root(assets):
+    gw = assets.gw
+    gw.put("k", b"data")
+    outside = assets.folder / "outside"
+    outside.mkdir()
+    root = assets.folder / "root"
+    root.mkdir()
+    (root / "up").symlink_to("../../../../.." + str(outside))
+    (root / "abs").symlink_to(outside)
+    (root / "file").symlink_to(outside / "victim")
+    (outside / "victim").write_bytes(b"untouched")
+    assets.list = [{"source": f"s3://{gw.bucket}/k", "target": "/file"}]
+    stage(assets)
+    assert (root / "file").read_bytes() == b"data" and not (root / "file").is_symlink()
+    for name in ("up", "abs"):
+        assets.list = [{"source": f"s3://{gw.bucket}/k", "target": f"/{name}/x"}]
+        stage(assets, check=False)
+    assert [p.name for p in outside.iterdir()] == ["victim"] and (outside / "victim").read_bytes() == b"untouched"
+
+
+def test_a_failure_places_nothing(assets):
+    gw = assets.gw
+    gw.put("k", b"new")
+    root = assets.folder / "root"
+    root.mkdir()
+    (root / "x").write_bytes(b"old")
+    assets.list = [{"source": f"s3://{gw.bucket}/k", "target": "/x"}, {"source": f"s3://{gw.bucket}/none", "target": "/y"}]
+    _, r = stage(assets, check=False)
+    assert r.returncode == 66 and "asset 1" in r.stderr and (root / "x").read_bytes() == b"old"
+    assert [p.name for p in root.iterdir()] == ["x"]
+    report = assets.folder / "report"
+    _, r = stage(assets, "--report", report, check=False)
+    assert r.returncode == 66 and r.stderr == "" and json.loads(report.read_text())["status"] == 66
+    (root / "dir").mkdir()
+    assets.list = [{"source": f"s3://{gw.bucket}/k", "target": "/x"}, {"source": f"s3://{gw.bucket}/k", "target": "/x/y"}]
+    _, r = stage(assets, check=False)
+    assert r.returncode == 78 and (root / "x").read_bytes() == b"old"
+    assert sorted(p.name for p in root.iterdir()) == ["dir", "x"]
+
+
+def test_a_version(s3, tmp_path):
+    """The one that is named, though another is the newest."""
+    assets, gw = Assets(s3, tmp_path), s3
+    try:
+        gw.client.put_bucket_versioning(Bucket=gw.bucket, VersioningConfiguration={"Status": "Enabled"})
+        first = gw.client.put_object(Bucket=gw.bucket, Key="k", Body=b"first")["VersionId"]
+    except (ClientError, KeyError):
+        pytest.skip("this server keeps no versions")
+    gw.put("k", b"second")
+    target = assets.add("k", version_id=first)
+    assert assets.run(["cat", target]).out == "first"
