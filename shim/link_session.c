@@ -8,6 +8,7 @@
 #include "shim/fdtab.h"
 #include "shim/link.h"
 #include "shim/lock.h"
+#include "shim/route.h"
 #include "shim/shim.h"
 #include "shim/spawn.h"
 
@@ -41,7 +42,7 @@ static const struct wire_slot lost_slot = { .gen = UINT64_MAX, .base_end = UINT6
 
 static void configure(void)
 {
-	const char *socket = env_get(WIRE_ENV_SOCKET), *mount = env_get("S3SHIM_MOUNT");
+	const char *socket = env_get(WIRE_ENV_SOCKET);
 	uint32_t mode = MODE_NONE;
 	lock_mask mask = lock_take(&config.lock);
 
@@ -51,7 +52,7 @@ static void configure(void)
 				memcpy(config.socket, socket, strlen(socket) + 1);
 				mode = MODE_MANAGED;
 			}
-		} else if (env_get("S3SHIM_BUCKET") || (mount && strchr(mount, '='))) {
+		} else if (route_bare()) {
 			if (spawn_socket_path(config.socket, sizeof(config.socket)) == 0)
 				mode = MODE_BARE;
 		}

@@ -132,6 +132,21 @@ static void load_list(const char *list)
 	}
 }
 
+static bool is_set(const char *name)
+{
+	const char *value = env_get(name);
+
+	return value && *value;
+}
+
+bool route_bare(void)
+{
+	const char *mount = env_get("S3SHIM_MOUNT");
+
+	return is_set("S3SHIM_BUCKET") || is_set("S3SHIM_SANDBOX_DIR") || is_set("S3SHIM_CONFIG") ||
+	       (mount && strchr(mount, '='));
+}
+
 /* Bare mode: one mount point, as S3SHIM_MOUNT says it ("/s3" or "/s3=s3://bucket/prefix"). */
 static void load_bare(void)
 {
@@ -140,7 +155,7 @@ static void load_bare(void)
 	size_t n = 0;
 	long len;
 
-	if (!env_get("S3SHIM_BUCKET") && !(mount && strchr(mount, '=')))
+	if (!route_bare())
 		return;
 	if (!mount || mount[0] != '/')
 		mount = "/s3";

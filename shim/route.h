@@ -88,4 +88,7 @@ bool route_child(const char *dir, uint32_t *at, char *ret);
  * -ENAMETOOLONG */
 long route_normalise(const char *base, const char *path, char *ret, size_t size);
 
+/** route_bare() - does the environment say what to mount, so that without a session's socket a broker is to be started? */
+bool route_bare(void);
+
 #endif

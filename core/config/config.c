@@ -138,6 +138,10 @@ static int take_file(struct load *l, struct err *err)
 
 	if (!l->session[OPT_config_path].text)
 		return 0;
+	/* One that a program found by a path of its own folder would serve programs in other ones, too. */
+	if (l->config->bare_path && l->session[OPT_config_path].text[0] != '/')
+		return err_set(err, EINVAL, "%s '%s': a broker that the library starts wants an absolute path",
+			       l->session[OPT_config_path].where, l->session[OPT_config_path].text);
 	r = mapping_open(&l->file, l->session[OPT_config_path].text, err);
 	if (r < 0)
 		return r;
@@ -321,6 +325,28 @@ static bool has_assets(const struct load *l)
 	return l->config->assets_path || (l->has_file && jtree_get(&l->file.j, 0, "assets") >= 0);
 }
 
+/* The library knows of one mount point only, where it starts the broker by itself: that of index 0. */
+static int keep_one(struct load *l, const char *point, struct err *err)
+{
+	struct config *c = l->config;
+
+	for (size_t i = 0; i < c->mount_count; i++) {
+		struct mount_config kept = c->mounts[i];
+		if (strcmp(kept.mount, point) != 0)
+			continue;
+		c->mounts[i] = c->mounts[0];
+		c->mounts[0] = kept;
+		while (c->mount_count > 1)
+			mount_deinit(&c->mounts[--c->mount_count]);
+		return 0;
+	}
+	return err_set(
+	    err, EINVAL,
+	    "%s has nothing at '%s', the one mount point where the library starts the broker; say another by "
+	    "S3SHIM_MOUNT, or use s3run",
+	    l->file.j.name, point);
+}
+
 static int make_mounts(struct load *l, struct err *err)
 {
 	enum setting_level level = mounts_level(l);
@@ -334,6 +360,8 @@ static int make_mounts(struct load *l, struct err *err)
 		r = mount_point(bare ? bare->text : MOUNT_DEFAULT, where, &point, err);
 	if (r == 0 && level <= SETTING_FILE && l->has_file)
 		r = file_mounts(l, point, where, err);
+	if (r == 0 && level <= SETTING_FILE && l->has_file && l->config->bare_path)
+		r = keep_one(l, point, err);
 	if (r < 0)
 		return r;
 	if (level <= SETTING_FILE && is_mounted(l->config, point))

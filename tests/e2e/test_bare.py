@@ -1,4 +1,5 @@
 """LD_PRELOAD alone: the broker starts by itself, is shared, and goes away by itself."""
+import json
 import os
 import subprocess
 
@@ -107,3 +108,30 @@ except ChildProcessError:
     print('no children')
 """])
     assert r.stdout == b"no children\n", r.stderr
+
+
+def test_configuration_file(gw, bare):
+    """Of the file's mounts the one at S3SHIM_MOUNT, which is not the first there."""
+    gw.put("key", b"by the file")
+    server = gw.server
+    (gw.scratch / "conf.json").write_text(json.dumps({"sandboxMapping": {"": {
+        "/elsewhere": str(gw.scratch), "/s3": {"type": "S3", "bucketName": gw.bucket, "endpointOverride": server.endpoint,
+                                          "accessKeyId": server.access_key, "secretKey": server.secret_key}}}}))
+    for name in ("S3SHIM_BUCKET", "S3SHIM_MOUNT", "S3SHIM_ENDPOINT", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del bare.env[name]
+    bare.env["S3SHIM_CONFIG"] = str(gw.scratch / "conf.json")
+    assert bare(["cat", "/s3/key"]).stdout == b"by the file"
+    assert bare(["ls", "/elsewhere"]).returncode == 2
+    assert bare(["ls", "/elsewhere"], {"S3SHIM_MOUNT": "/elsewhere"}).stdout.split()[:1]
+    assert bare(["ls", "/nowhere"], {"S3SHIM_MOUNT": "/nowhere"}).returncode == 2
+    assert "has nothing at '/nowhere'" in bare.log.read_text()
+    assert bare(["ls", "/s3"], {"S3SHIM_CONFIG": "conf.json"}).returncode == 2
+    assert "wants an absolute path" in bare.log.read_text()
+
+
+def test_sandbox_dir(gw, bare):
+    (gw.scratch / "ann").mkdir()
+    (gw.scratch / "ann/f").write_text("ann's")
+    del bare.env["S3SHIM_BUCKET"], bare.env["S3SHIM_MOUNT"]
+    more = {"S3SHIM_SANDBOX_DIR": f"{gw.scratch}/%u", "S3SHIM_USER": "ann"}
+    assert bare(["cat", "/s3/f"], more).stdout == b"ann's"
