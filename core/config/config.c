@@ -379,6 +379,8 @@ static int convert(struct load *l, struct err *err)
 {
 	int r = take_file(l, err);
 
+	if (r < 0 && l->session[OPT_log_path].text) /* where to say so */
+		(void)option_store(OPT_log_path, &l->session[OPT_log_path], l->config, NULL);
 	if (r == 0)
 		r = put_defaults(l, err);
 	if (r == 0)
