@@ -47,7 +47,7 @@ static struct ahead_item *find_locked(struct s3volume *v, enum ahead_kind kind, 
 	struct ahead_item *item;
 
 	make_tag(tag, kind, id);
-	HASH_FIND(hh, v->ahead.table, tag, strlen(tag), item);
+	HASH_FIND(hh, v->space->ahead.table, tag, strlen(tag), item);
 	return item;
 }
 
@@ -71,9 +71,9 @@ static void table_remove(struct ahead *a, struct ahead_item *item)
 #pragma GCC diagnostic pop
 
 /* Without the lock, when nobody else knows it any more. */
-static void item_free(struct s3volume *v, struct ahead_item *item)
+static void item_free(struct space *s, struct ahead_item *item)
 {
-	(void)s3_wait(v->client, &item->call);
+	(void)s3_wait(s->client, &item->call);
 	if (!item->used)
 		counter_add(COUNTER_ahead_wasted, item->got);
 	s3_page_deinit(&item->call.page);
@@ -81,25 +81,25 @@ static void item_free(struct s3volume *v, struct ahead_item *item)
 	free(item);
 }
 
-static void unuse_locked(struct s3volume *v, struct ahead_item *item)
+static void unuse_locked(struct space *s, struct ahead_item *item)
 {
 	if (--item->users == 0)
-		DL_APPEND(v->ahead.trash, item);
+		DL_APPEND(s->ahead.trash, item);
 }
 
-static void empty_trash(struct s3volume *v)
+static void empty_trash(struct space *s)
 {
 	for (;;) {
 		struct ahead_item *item;
 
-		pthread_mutex_lock(&v->names.lock);
-		DL_SEARCH_SCALAR(v->ahead.trash, item, done, true);
+		pthread_mutex_lock(&s->names.lock);
+		DL_SEARCH_SCALAR(s->ahead.trash, item, done, true);
 		if (item)
-			DL_DELETE(v->ahead.trash, item);
-		pthread_mutex_unlock(&v->names.lock);
+			DL_DELETE(s->ahead.trash, item);
+		pthread_mutex_unlock(&s->names.lock);
 		if (!item)
 			return;
-		item_free(v, item);
+		item_free(s, item);
 	}
 }
 
@@ -107,42 +107,42 @@ void ahead_put(struct s3volume *v, struct ahead_item *item)
 {
 	if (!item)
 		return;
-	pthread_mutex_lock(&v->names.lock);
-	unuse_locked(v, item);
-	pthread_mutex_unlock(&v->names.lock);
-	empty_trash(v);
+	pthread_mutex_lock(&v->space->names.lock);
+	unuse_locked(v->space, item);
+	pthread_mutex_unlock(&v->space->names.lock);
+	empty_trash(v->space);
 }
 
 /* Out of the table for good; cancelled by cancel_trash(). */
-static void drop_locked(struct s3volume *v, struct ahead_item *item)
+static void drop_locked(struct space *s, struct ahead_item *item)
 {
-	table_remove(&v->ahead, item);
-	unuse_locked(v, item);
+	table_remove(&s->ahead, item);
+	unuse_locked(s, item);
 }
 
 /* Without the lock: nobody waits for what is in the trash and still under way. */
-static void cancel_trash(struct s3volume *v)
+static void cancel_trash(struct space *s)
 {
 	struct ahead_item *item;
 
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&s->names.lock);
 again:
-	DL_FOREACH (v->ahead.trash, item) {
+	DL_FOREACH (s->ahead.trash, item) {
 		if (item->done || item->cancelled)
 			continue;
 		item->cancelled = true;
-		DL_DELETE(v->ahead.trash, item);
+		DL_DELETE(s->ahead.trash, item);
 		item->users++;
-		pthread_mutex_unlock(&v->names.lock);
-		s3_cancel(v->client, &item->call);
-		pthread_mutex_lock(&v->names.lock);
-		unuse_locked(v, item);
+		pthread_mutex_unlock(&s->names.lock);
+		s3_cancel(s->client, &item->call);
+		pthread_mutex_lock(&s->names.lock);
+		unuse_locked(s, item);
 		goto again;
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&s->names.lock);
 }
 
-/* callbacks: @arg is the volume, the call is its item's */
+/* callbacks: @arg is the space, the call is its item's */
 
 static struct ahead_item *item_of(struct s3_call *call)
 {
@@ -151,15 +151,15 @@ static struct ahead_item *item_of(struct s3_call *call)
 
 static void on_headers(struct s3_call *call, void *arg)
 {
-	struct s3volume *v = arg;
+	struct space *s = arg;
 	struct ahead_item *item = item_of(call);
 
 	if (call->http_status && call->http_status / 100 != 2)
 		return;
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&s->names.lock);
 	item->headers = true;
-	pthread_cond_broadcast(&v->ahead.arrived);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_cond_broadcast(&s->ahead.arrived);
+	pthread_mutex_unlock(&s->names.lock);
 }
 
 /* The room is what the listing said: what has grown since is not taken. */
@@ -178,13 +178,13 @@ static int on_data(struct s3_call *call, uint64_t offset, const void *data, size
 
 static void on_done(struct s3_call *call, void *arg)
 {
-	struct s3volume *v = arg;
+	struct space *s = arg;
 	struct ahead_item *item = item_of(call);
 
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&s->names.lock);
 	item->done = true;
-	pthread_cond_broadcast(&v->ahead.arrived);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_cond_broadcast(&s->ahead.arrived);
+	pthread_mutex_unlock(&s->names.lock);
 }
 
 /* asking */
@@ -202,7 +202,7 @@ static void init_call(struct s3volume *v, struct ahead_item *item)
 		c->on_data = on_data;
 	}
 	c->on_done = on_done;
-	c->arg = v;
+	c->arg = v->space;
 }
 
 struct ahead_item *ahead_add_locked(struct s3volume *v, enum ahead_kind kind, const struct s3key *k, uint64_t size,
@@ -224,7 +224,7 @@ struct ahead_item *ahead_add_locked(struct s3volume *v, enum ahead_kind kind, co
 	item->kind = kind;
 	item->users = 2; /* the table, and who starts it */
 	item->started_ms = clock_now_ms();
-	item->asked = v->names.changes;
+	item->asked = v->space->names.changes;
 	memcpy(item->bucket, k->bucket, sizeof(item->bucket));
 	if (kind == AHEAD_MARKER || kind == AHEAD_PAGE)
 		s3path_dir_prefix(k, item->key);
@@ -233,7 +233,7 @@ struct ahead_item *ahead_add_locked(struct s3volume *v, enum ahead_kind kind, co
 	names_id(k, id);
 	make_tag(item->tag, kind, id);
 	init_call(v, item);
-	table_add(&v->ahead, item);
+	table_add(&v->space->ahead, item);
 	item->start_next = *list;
 	*list = item;
 	return item;
@@ -253,16 +253,16 @@ void ahead_start(struct s3volume *v, struct ahead_item *list)
 		next = item->start_next;
 		s3_start(v->client, &item->call);
 	}
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	for (item = ordered; item; item = next) {
 		next = item->start_next;
-		unuse_locked(v, item);
+		unuse_locked(v->space, item);
 	}
-	trash = v->ahead.trash;
-	pthread_mutex_unlock(&v->names.lock);
+	trash = v->space->ahead.trash;
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (trash) {
-		cancel_trash(v);
-		empty_trash(v);
+		cancel_trash(v->space);
+		empty_trash(v->space);
 	}
 }
 
@@ -270,14 +270,14 @@ void ahead_start(struct s3volume *v, struct ahead_item *list)
 
 static bool too_old(const struct s3volume *v, const struct ahead_item *item)
 {
-	return clock_now_ms() - item->started_ms >= v->names.ttl_ms;
+	return clock_now_ms() - item->started_ms >= v->space->names.ttl_ms;
 }
 
 /* What nobody came to in time. */
 static void expire_locked(struct s3volume *v)
 {
-	while (v->ahead.oldest && too_old(v, v->ahead.oldest))
-		drop_locked(v, v->ahead.oldest);
+	while (v->space->ahead.oldest && too_old(v, v->space->ahead.oldest))
+		drop_locked(v->space, v->space->ahead.oldest);
 }
 
 bool ahead_has_locked(struct s3volume *v, enum ahead_kind kind, const char *id)
@@ -297,7 +297,7 @@ static struct ahead_item *await_locked(struct s3volume *v, enum ahead_kind kind,
 		return NULL;
 	item->users++;
 	while (!item->done && !(headers && item->headers))
-		pthread_cond_wait(&v->ahead.arrived, &v->names.lock);
+		pthread_cond_wait(&v->space->ahead.arrived, &v->space->names.lock);
 	return item;
 }
 
@@ -308,7 +308,7 @@ struct ahead_item *ahead_take_locked(struct s3volume *v, enum ahead_kind kind, c
 	if (!item)
 		return NULL;
 	if (item->tabled)
-		drop_locked(v, item);
+		drop_locked(v->space, item);
 	item->used = true;
 	return item;
 }
@@ -323,29 +323,29 @@ void ahead_forget_locked(struct s3volume *v, const char *id)
 	struct ahead_item *item, *next;
 	size_t len = strlen(id);
 
-	for (item = v->ahead.oldest; item; item = next) {
+	for (item = v->space->ahead.oldest; item; item = next) {
 		const char *theirs = item->tag + 1;
 
 		next = item->next;
 		if (strncmp(theirs, id, len) == 0 && (theirs[len] == '/' || theirs[len] == '\0'))
-			drop_locked(v, item);
+			drop_locked(v->space, item);
 	}
 }
 
-void ahead_stop(struct s3volume *v)
+void ahead_deinit(struct space *s)
 {
-	pthread_mutex_lock(&v->names.lock);
-	while (v->ahead.oldest)
-		drop_locked(v, v->ahead.oldest);
-	pthread_mutex_unlock(&v->names.lock);
-	cancel_trash(v);
-	while (v->ahead.trash) {
-		struct ahead_item *item = v->ahead.trash;
+	pthread_mutex_lock(&s->names.lock);
+	while (s->ahead.oldest)
+		drop_locked(s, s->ahead.oldest);
+	pthread_mutex_unlock(&s->names.lock);
+	cancel_trash(s);
+	while (s->ahead.trash) {
+		struct ahead_item *item = s->ahead.trash;
 
-		DL_DELETE(v->ahead.trash, item);
-		item_free(v, item);
+		DL_DELETE(s->ahead.trash, item);
+		item_free(s, item);
 	}
-	pthread_cond_destroy(&v->ahead.arrived);
+	pthread_cond_destroy(&s->ahead.arrived);
 }
 
 /* what comes next */
@@ -386,12 +386,12 @@ static void add_entry_locked(struct s3volume *v, const struct place *p, const st
 		kind = AHEAD_MARKER;
 	if ((kind == AHEAD_PAGE) != e->dir && kind != AHEAD_MARKER)
 		return;
-	if (kind == AHEAD_CONTENT && (e->size > CONTENT_MAX || v->ahead.bytes + e->size > CONTENTS_MAX))
+	if (kind == AHEAD_CONTENT && (e->size > CONTENT_MAX || v->space->ahead.bytes + e->size > CONTENTS_MAX))
 		return;
 	if (s3path_child(&p->folder, e->name, &k))
 		return;
 	names_id(&k, id);
-	node = names_find(&v->names, id);
+	node = names_find(&v->space->names, id);
 	if (node && names_valid(node, now)) {
 		bool asked = kind == AHEAD_META || kind == AHEAD_MARKER ? node->meta_known : false;
 
@@ -406,7 +406,7 @@ static void add_entry_locked(struct s3volume *v, const struct place *p, const st
 static void fill_locked(struct s3volume *v, const struct place *p, struct scan *s, enum ahead_kind kind,
 			struct ahead_item **list)
 {
-	const unsigned *count = v->ahead.count;
+	const unsigned *count = v->space->ahead.count;
 
 	expire_locked(v);
 	if (s->ahead < s->next)
@@ -439,11 +439,11 @@ static void stop_reads_locked(struct s3volume *v, const struct place *p)
 
 	s3path_dir_prefix(&p->folder, prefix);
 	len = strlen(prefix);
-	for (item = v->ahead.oldest; item; item = next) {
+	for (item = v->space->ahead.oldest; item; item = next) {
 		next = item->next;
 		if (item->kind == AHEAD_CONTENT && strcmp(item->bucket, p->folder.bucket) == 0 &&
 		    strncmp(item->key, prefix, len) == 0 && !strchr(item->key + len, '/'))
-			drop_locked(v, item);
+			drop_locked(v->space, item);
 	}
 }
 
@@ -463,7 +463,7 @@ void ahead_reads_locked(struct s3volume *v, const struct s3key *k, struct ahead_
 	if (hit && !scan_near(p.l, SCAN_READS, p.at))
 		step = SCAN_SAME; /* several that read side by side */
 	else
-		step = scan_move(&v->names, &p.folder, p.l, SCAN_READS, p.at);
+		step = scan_move(&v->space->names, &p.folder, p.l, SCAN_READS, p.at);
 	if (step == SCAN_JUMP)
 		stop_reads_locked(v, &p);
 	if (step == SCAN_JUMP || !s->window)
@@ -482,13 +482,13 @@ void ahead_folders_locked(struct s3volume *v, const struct s3key *k, bool deep, 
 	struct scan *s;
 
 	names_id(k, id);
-	node = names_find(&v->names, id);
+	node = names_find(&v->space->names, id);
 	if (deep && lookup_listing_believed(node, clock_now_ms())) {
 		p = (struct place){ .folder = *k, .l = node->listing };
 	} else if (deep || !find_place_locked(v, k, &p)) {
 		return;
 	} else {
-		(void)scan_move(&v->names, &p.folder, p.l, SCAN_FOLDERS, p.at);
+		(void)scan_move(&v->space->names, &p.folder, p.l, SCAN_FOLDERS, p.at);
 	}
 	s = &p.l->scans[SCAN_FOLDERS];
 	s->window = FOLDERS_AT_ONCE;

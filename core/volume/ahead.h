@@ -10,7 +10,7 @@
  * contents, when the program opens something else than what comes next. What is under way at once is bounded by kind
  * (ahead.c), contents in bytes too; what was fetched and never read is counted (ahead_wasted).
  *
- * Locks: names.lock guards all; *_locked functions want it. Callbacks take it on transfer threads.
+ * Shared by the mounts of one client (struct space). Locks: names.lock guards all; *_locked functions want it. Callbacks take it on transfer threads.
  */
 #ifndef S3SHIM_VOLUME_AHEAD_H
 #define S3SHIM_VOLUME_AHEAD_H
@@ -19,6 +19,7 @@
 #include "volume/names.h"
 
 struct s3volume;
+struct space;
 
 enum ahead_kind { AHEAD_META, AHEAD_MARKER, AHEAD_CONTENT, AHEAD_PAGE, AHEAD_KINDS };
 
@@ -47,8 +48,8 @@ struct ahead {
 };
 
 void ahead_init(struct ahead *a);
-/** ahead_stop() - gives everything up and waits for it. */
-void ahead_stop(struct s3volume *v);
+/** ahead_deinit() - gives everything up and waits for it. */
+void ahead_deinit(struct space *s);
 
 /** ahead_add_locked() - a request more, to be sent by ahead_start(). @list: where it is put. Return: it, or NULL. */
 struct ahead_item *ahead_add_locked(struct s3volume *v, enum ahead_kind kind, const struct s3key *k, uint64_t size,

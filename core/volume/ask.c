@@ -14,7 +14,7 @@ static void learn_marker_locked(struct s3volume *v, struct node *node, const str
 	/* a folder without a marker has default attributes: known as well */
 	if (c->status != 0 && c->status != -ENOENT)
 		return;
-	names_set_dir(&v->names, node);
+	names_set_dir(&v->space->names, node);
 	node->marker = c->status == 0;
 	node->meta_known = true;
 	if (node->marker) {
@@ -27,14 +27,14 @@ static void learn_marker_locked(struct s3volume *v, struct node *node, const str
 void ask_learn_locked(struct s3volume *v, const struct ahead_item *item)
 {
 	const struct s3_call *c = &item->call;
-	struct node *node = names_get(&v->names, item->tag + 1);
+	struct node *node = names_get(&v->space->names, item->tag + 1);
 
 	if (!node || node->open || node->attr_dirty || node->changed > item->asked)
 		return;
 	if (item->kind == AHEAD_MARKER)
 		learn_marker_locked(v, node, c);
 	else if ((item->done && c->status == 0) || (!item->done && item->headers))
-		names_set_file(&v->names, node, &c->info, true);
+		names_set_file(&v->space->names, node, &c->info, true);
 }
 
 /* The answer to a HEAD of @k, asked for ahead or now. The lock is let go meanwhile. */
@@ -50,18 +50,18 @@ static struct ahead_item *fetch_meta_locked(struct s3volume *v, const struct s3k
 		if (item && (!item->done || item->call.status == 0))
 			return item;
 		if (item) {
-			pthread_mutex_unlock(&v->names.lock);
+			pthread_mutex_unlock(&v->space->names.lock);
 			ahead_put(v, item);
-			pthread_mutex_lock(&v->names.lock);
+			pthread_mutex_lock(&v->space->names.lock);
 		}
 	}
 	if (!ahead_has_locked(v, kind, id))
 		(void)ahead_add_locked(v, kind, k, 0, &list);
 	ahead_stats_locked(v, k, &more);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	ahead_start(v, list);
 	ahead_start(v, more);
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	return ahead_take_locked(v, kind, id);
 }
 
@@ -70,7 +70,7 @@ int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *er
 	struct ahead_item *item;
 	int rc = -EIO;
 
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	item = fetch_meta_locked(v, k, dir);
 	if (item) {
 		ask_learn_locked(v, item);
@@ -78,7 +78,7 @@ int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *er
 		if (rc && err)
 			*err = item->call.err;
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	ahead_put(v, item);
 	return rc;
 }
@@ -92,16 +92,16 @@ struct ask {
 
 static void learn_locked(struct s3volume *v, const char *id, struct ask *a, enum node_kind kind, uint64_t asked)
 {
-	struct node *node = names_get(&v->names, id);
+	struct node *node = names_get(&v->space->names, id);
 
 	if (!node || node->open || node->attr_dirty || node->changed > asked || (node->sticky && kind == NODE_ABSENT))
 		return;
 	if (kind == NODE_FILE) {
-		names_set_file(&v->names, node, &a->head.info, true);
+		names_set_file(&v->space->names, node, &a->head.info, true);
 	} else if (kind == NODE_DIR) {
 		bool marker = a->list.page.count && strcmp(a->list.page.entries[0].key, a->prefix) == 0;
 
-		names_set_dir(&v->names, node);
+		names_set_dir(&v->space->names, node);
 		/* without a marker there is nothing more to be learned */
 		if (!marker)
 			node->meta_known = true;
@@ -109,7 +109,7 @@ static void learn_locked(struct s3volume *v, const char *id, struct ask *a, enum
 			node->meta_known = false;
 		node->marker = marker;
 	} else {
-		names_set_absent(&v->names, node);
+		names_set_absent(&v->space->names, node);
 	}
 }
 
@@ -142,9 +142,9 @@ int ask_all(struct s3volume *v, const struct s3key *k, struct err *err)
 	if (!a)
 		return -ENOMEM;
 	names_id(k, id);
-	pthread_mutex_lock(&v->names.lock);
-	asked = v->names.changes;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
+	asked = v->space->names.changes;
+	pthread_mutex_unlock(&v->space->names.lock);
 	s3path_dir_prefix(k, a->prefix);
 	s3_call_init(&a->head, S3_HEAD_OBJECT, k->bucket, k->key);
 	s3_call_init(&a->list, S3_LIST_OBJECTS_V2, k->bucket, NULL);
@@ -156,9 +156,9 @@ int ask_all(struct s3volume *v, const struct s3key *k, struct err *err)
 	s3_wait(v->client, &a->list);
 	rc = judge(a, &kind);
 	if (rc == 0) {
-		pthread_mutex_lock(&v->names.lock);
+		pthread_mutex_lock(&v->space->names.lock);
 		learn_locked(v, id, a, kind, asked);
-		pthread_mutex_unlock(&v->names.lock);
+		pthread_mutex_unlock(&v->space->names.lock);
 	} else if (err) {
 		*err = rc == a->head.status ? a->head.err : a->list.err;
 	}
@@ -185,15 +185,15 @@ int ask_bucket(struct s3volume *v, const struct s3key *k, struct err *err)
 	if (rc && rc != -ENOENT)
 		return rc;
 	names_id(k, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_get(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_get(&v->space->names, id);
 	if (node && rc == 0) {
-		names_set_dir(&v->names, node);
+		names_set_dir(&v->space->names, node);
 		node->meta_known = true;
 	} else if (node) {
-		names_set_absent(&v->names, node);
+		names_set_absent(&v->space->names, node);
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	return 0;
 }
 
@@ -225,14 +225,14 @@ int ask_target(struct s3volume *v, const struct s3key *k, char *target, struct e
 	int rc;
 
 	names_id(k, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_find(&v->space->names, id);
 	if (node && node->target && names_valid(node, clock_now_ms())) {
 		snprintf(target, WIRE_PATH_MAX, "%s", node->target);
-		pthread_mutex_unlock(&v->names.lock);
+		pthread_mutex_unlock(&v->space->names.lock);
 		return 0;
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	c = malloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
@@ -248,10 +248,10 @@ int ask_target(struct s3volume *v, const struct s3key *k, char *target, struct e
 	target[t.len] = 0;
 	if (!t.len || strlen(target) != t.len)
 		return -EIO;
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_find(&v->space->names, id);
 	if (node && node->kind == NODE_FILE && !node->target)
 		node->target = strdup(target);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	return 0;
 }

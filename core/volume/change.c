@@ -63,15 +63,15 @@ int change_put(struct s3volume *v, struct vcall *call, const struct s3key *k, co
 	c->info.meta = *meta;
 	snprintf(c->info.content_type, sizeof(c->info.content_type), "%s", c->content_type);
 	names_id(k, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_get(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_get(&v->space->names, id);
 	if (node && !node->open) {
 		bool was_dir = node->kind == NODE_DIR;
 
 		if (dir)
-			names_set_dir(&v->names, node);
+			names_set_dir(&v->space->names, node);
 		else
-			names_set_file(&v->names, node, &c->info, true);
+			names_set_file(&v->space->names, node, &c->info, true);
 		node->mtime_ns = c->info.mtime_ns;
 		node->attr = *a;
 		node->meta_known = names_set_meta(node, meta, c->content_type) == 0;
@@ -82,9 +82,9 @@ int change_put(struct s3volume *v, struct vcall *call, const struct s3key *k, co
 			free(node->target);
 			node->target = strdup(body);
 		}
-		names_changed(&v->names, &v->root, node);
+		names_changed(&v->space->names, &v->root, node);
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 out:
 	free(meta);
 	free(c);
@@ -113,18 +113,18 @@ void change_keep_folder(struct s3volume *v, const struct s3key *k)
 	struct node *node;
 
 	s3path_parent(&v->root, k, &folder);
-	if (folder.place != S3PLACE_KEY)
-		return;
+	if (!folder.key[0])
+		return; /* a mount point may be a name of another mount, a bucket's top is none */
 	names_id(&folder, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_get(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_get(&v->space->names, id);
 	if (node && !node->open) {
 		if (node->kind != NODE_DIR)
-			names_set_dir(&v->names, node);
+			names_set_dir(&v->space->names, node);
 		node->sticky = true;
-		names_set_local(&v->names, node, true);
+		names_set_local(&v->space->names, node, true);
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 }
 
 void change_gone(struct s3volume *v, const struct s3key *k)
@@ -133,16 +133,16 @@ void change_gone(struct s3volume *v, const struct s3key *k)
 	struct node *node;
 
 	names_id(k, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_get(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_get(&v->space->names, id);
 	if (node && node->open)
-		names_detach(&v->names, node);
+		names_detach(&v->space->names, node);
 	else if (node)
-		names_set_absent(&v->names, node);
-	node = names_find(&v->names, id);
+		names_set_absent(&v->space->names, node);
+	node = names_find(&v->space->names, id);
 	if (node)
-		names_changed(&v->names, &v->root, node);
-	pthread_mutex_unlock(&v->names.lock);
+		names_changed(&v->space->names, &v->root, node);
+	pthread_mutex_unlock(&v->space->names.lock);
 	change_keep_folder(v, k);
 }
 
@@ -250,10 +250,10 @@ bool change_has_locals(struct s3volume *v, const struct s3key *k)
 
 	names_id(k, id);
 	len = strlen(id);
-	pthread_mutex_lock(&v->names.lock);
-	for (const struct node *n = v->names.locals; n && !has; n = n->local_next)
+	pthread_mutex_lock(&v->space->names.lock);
+	for (const struct node *n = v->space->names.locals; n && !has; n = n->local_next)
 		has = n->kind != NODE_ABSENT && strncmp(n->id, id, len) == 0 && n->id[len] == '/';
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	return has;
 }
 
@@ -316,10 +316,10 @@ static int do_unlink(struct walk *w, void *arg)
 	/* before the DELETE: its readers may want what is still on the server, and a commit must not bring it back */
 	if (o) {
 		rc = object_forget(o, &w->call->err);
-		pthread_mutex_lock(&w->v->names.lock);
-		node = names_find(&w->v->names, id);
+		pthread_mutex_lock(&w->v->space->names.lock);
+		node = names_find(&w->v->space->names, id);
 		on_server = !node || node->etag;
-		pthread_mutex_unlock(&w->v->names.lock);
+		pthread_mutex_unlock(&w->v->space->names.lock);
 	}
 	if (rc == 0 && on_server)
 		rc = change_delete(w->v, w->key.bucket, w->key.key, &w->call->err);

@@ -23,15 +23,15 @@ void deferred_mark_locked(struct s3volume *v, struct node *node)
 	node->attr_due_ms = clock_now_ms() + IDLE_MS;
 	if (!node->attr_dirty) {
 		node->attr_dirty = true;
-		DL_APPEND2(v->names.dirty, node, dirty_prev, dirty_next);
+		DL_APPEND2(v->space->names.dirty, node, dirty_prev, dirty_next);
 	}
-	pthread_cond_broadcast(&v->wake);
+	pthread_cond_broadcast(&v->space->wake);
 }
 
 void deferred_clear_locked(struct s3volume *v, struct node *node)
 {
 	if (node->attr_dirty)
-		DL_DELETE2(v->names.dirty, node, dirty_prev, dirty_next);
+		DL_DELETE2(v->space->names.dirty, node, dirty_prev, dirty_next);
 	node->attr_dirty = false;
 }
 
@@ -44,24 +44,21 @@ static void record_failure(struct s3volume *v, const struct s3key *k, const stru
 		return;
 	snprintf(f->what.name, sizeof(f->what.name), "s3://%s/%s", k->bucket, k->key);
 	snprintf(f->what.sentence, sizeof(f->what.sentence), "mode, owner or times: %.900s", err_text(err));
-	pthread_mutex_lock(&v->names.lock);
-	f->next = v->failures;
-	v->failures = f;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
+	f->next = v->space->failures;
+	v->space->failures = f;
+	pthread_mutex_unlock(&v->space->names.lock);
 }
 
-int deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct vfailure *f), void *arg)
+void deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct vfailure *f), void *arg)
 {
 	struct deferred_failure *all;
-	int n = 0;
 
-	pthread_mutex_lock(&v->names.lock);
-	all = v->failures;
-	pthread_mutex_unlock(&v->names.lock);
-	for (struct deferred_failure *f = all; f; f = f->next, n++)
-		if (each)
-			each(arg, &f->what);
-	return n;
+	pthread_mutex_lock(&v->space->names.lock);
+	all = v->space->failures;
+	pthread_mutex_unlock(&v->space->names.lock);
+	for (struct deferred_failure *f = all; f; f = f->next)
+		each(arg, &f->what);
 }
 
 /* What is to be written of one node. */
@@ -179,7 +176,7 @@ static void note_written_locked(struct s3volume *v, struct job *j)
 			node->etag = etag;
 		}
 	}
-	node->changed = ++v->names.changes;
+	node->changed = ++v->space->names.changes;
 	/* what was set meanwhile is younger */
 	if (!node->attr_dirty)
 		node->attr = j->attr;
@@ -199,7 +196,7 @@ static bool begin_locked(struct s3volume *v, struct node *node, struct job *j)
 	j->meta_known = node->meta_known;
 	names_info(node, &j->info);
 	node->pins++;
-	v->writing++;
+	v->space->writing++;
 	return true;
 }
 
@@ -210,10 +207,10 @@ static void hold_node_locked(struct s3volume *v, struct node *node, struct hold 
 		char id[NAMES_ID_MAX];
 
 		snprintf(id, sizeof(id), "%s", node->id);
-		hold_take_locked(&v->holds, &v->names.lock, h, HOLD_ALONE, id, NULL);
+		hold_take_locked(&v->space->holds, &v->space->names.lock, h, HOLD_ALONE, id, NULL);
 		if (strcmp(id, node->id) == 0)
 			return;
-		hold_drop_locked(&v->holds, h);
+		hold_drop_locked(&v->space->holds, h);
 	}
 }
 
@@ -224,15 +221,15 @@ static int flush_one(struct s3volume *v, struct node *node)
 
 	if (!j)
 		return -ENOMEM;
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	hold_node_locked(v, node, &j->hold);
 	if (!node->attr_dirty || !begin_locked(v, node, j)) {
-		hold_drop_locked(&v->holds, &j->hold);
-		pthread_mutex_unlock(&v->names.lock);
+		hold_drop_locked(&v->space->holds, &j->hold);
+		pthread_mutex_unlock(&v->space->names.lock);
 		free(j);
 		return 0;
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (j->kind == NODE_FILE)
 		j->o = onode_object(v, &j->key);
 	rc = j->kind == NODE_FILE ? write_file(v, j) : write_dir(v, j);
@@ -242,14 +239,14 @@ static int flush_one(struct s3volume *v, struct node *node)
 			  j->key.key);
 	else if (rc)
 		record_failure(v, &j->key, &j->err);
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	if (rc == 0)
 		note_written_locked(v, j);
-	hold_drop_locked(&v->holds, &j->hold);
-	v->writing--;
-	names_unpin(&v->names, node);
-	pthread_cond_broadcast(&v->wake);
-	pthread_mutex_unlock(&v->names.lock);
+	hold_drop_locked(&v->space->holds, &j->hold);
+	v->space->writing--;
+	names_unpin(&v->space->names, node);
+	pthread_cond_broadcast(&v->space->wake);
+	pthread_mutex_unlock(&v->space->names.lock);
 	object_unref(j->o);
 	free(j);
 	return rc == -ENOENT || rc == -ESTALE ? 0 : rc;
@@ -260,7 +257,7 @@ static struct node *next_locked(struct s3volume *v, bool all, int64_t *ret_wait_
 {
 	int64_t now = clock_now_ms(), wait = 3600 * 1000;
 
-	for (struct node *n = v->names.dirty; n; n = n->dirty_next) {
+	for (struct node *n = v->space->names.dirty; n; n = n->dirty_next) {
 		if (!all && n->open && n->attr_due_ms <= now)
 			n->attr_due_ms = now + IDLE_MS;
 		if (all || n->attr_due_ms <= now) {
@@ -282,15 +279,15 @@ static int work(struct s3volume *v, bool all)
 		int64_t wait;
 		int one;
 
-		pthread_mutex_lock(&v->names.lock);
+		pthread_mutex_lock(&v->space->names.lock);
 		node = next_locked(v, all, &wait);
-		pthread_mutex_unlock(&v->names.lock);
+		pthread_mutex_unlock(&v->space->names.lock);
 		if (!node)
 			return rc;
 		one = flush_one(v, node);
-		pthread_mutex_lock(&v->names.lock);
-		names_unpin(&v->names, node);
-		pthread_mutex_unlock(&v->names.lock);
+		pthread_mutex_lock(&v->space->names.lock);
+		names_unpin(&v->space->names, node);
+		pthread_mutex_unlock(&v->space->names.lock);
 		rc = one ? one : rc;
 	}
 }
@@ -308,10 +305,10 @@ int deferred_flush(struct s3volume *v, struct node *node)
 
 	if (node)
 		return flush_one(v, node);
-	pthread_mutex_lock(&v->names.lock);
-	for (struct node *d = v->names.dirty; d && many < HELPERS; d = d->dirty_next)
+	pthread_mutex_lock(&v->space->names.lock);
+	for (struct node *d = v->space->names.dirty; d && many < HELPERS; d = d->dirty_next)
 		many++;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	while (n + 1 < many && pthread_create(&helpers[n], NULL, helper_main, v) == 0)
 		n++;
 	rc = work(v, true);
@@ -321,10 +318,10 @@ int deferred_flush(struct s3volume *v, struct node *node)
 		pthread_join(helpers[--n], &theirs);
 		rc = theirs ? (int)(intptr_t)theirs : rc;
 	}
-	pthread_mutex_lock(&v->names.lock);
-	while (v->writing) /* the thread's own */
-		pthread_cond_wait(&v->wake, &v->names.lock);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
+	while (v->space->writing) /* the thread's own */
+		pthread_cond_wait(&v->space->wake, &v->space->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	return rc;
 }
 
@@ -333,31 +330,29 @@ static void *thread_main(void *arg)
 	struct s3volume *v = arg;
 	int64_t wait;
 
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	while (!v->stop) {
 		struct node *node = next_locked(v, false, &wait);
 		struct timespec ts;
 
 		if (node) {
-			pthread_mutex_unlock(&v->names.lock);
+			pthread_mutex_unlock(&v->space->names.lock);
 			(void)flush_one(v, node); /* recorded */
-			pthread_mutex_lock(&v->names.lock);
-			names_unpin(&v->names, node);
+			pthread_mutex_lock(&v->space->names.lock);
+			names_unpin(&v->space->names, node);
 			continue;
 		}
 		ts = clock_in_ms(wait);
-		pthread_cond_timedwait(&v->wake, &v->names.lock, &ts);
+		pthread_cond_timedwait(&v->space->wake, &v->space->names.lock, &ts);
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	return NULL;
 }
 
 int deferred_start(struct s3volume *v, struct err *err)
 {
-	int rc;
+	int rc = pthread_create(&v->thread, NULL, thread_main, v);
 
-	clock_cond_init(&v->wake);
-	rc = pthread_create(&v->thread, NULL, thread_main, v);
 	if (rc)
 		return err_set(err, rc, "a thread for attributes: %s", strerror(rc));
 	v->thread_runs = true;
@@ -366,17 +361,10 @@ int deferred_start(struct s3volume *v, struct err *err)
 
 void deferred_stop(struct s3volume *v)
 {
-	struct deferred_failure *f, *next;
-
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	v->stop = true;
-	pthread_cond_broadcast(&v->wake);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_cond_broadcast(&v->space->wake);
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (v->thread_runs)
 		pthread_join(v->thread, NULL);
-	pthread_cond_destroy(&v->wake);
-	for (f = v->failures; f; f = next) {
-		next = f->next;
-		free(f);
-	}
 }

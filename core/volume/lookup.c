@@ -37,12 +37,12 @@ static void top_facts(struct s3volume *v, const struct s3key *k, struct facts *r
 
 	names_id(k, id);
 	*ret = (struct facts){ .kind = NODE_DIR, .meta_known = true, .mtime_ns = v->started_ns };
-	pthread_mutex_lock(&v->names.lock);
-	ret->ino = names_ino(&v->names, id);
-	node = names_find(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	ret->ino = names_ino(&v->space->names, id);
+	node = names_find(&v->space->names, id);
 	if (node)
 		ret->attr = node->attr;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 }
 
 static void open_facts(struct object *o, struct facts *f)
@@ -75,9 +75,9 @@ static const struct listing_entry *in_listing_locked(struct s3volume *v, const s
 	if (!e)
 		return NULL;
 	s3path_parent(&v->root, k, &folder);
-	(void)scan_move(&v->names, &folder, l, SCAN_LOOKS, (size_t)(e - l->entries));
+	(void)scan_move(&v->space->names, &folder, l, SCAN_LOOKS, (size_t)(e - l->entries));
 	if (l->scans[SCAN_LOOKS].run > 1 && now - l->started_ms < SCAN_MAX_MS)
-		parent->listing_until_ms = now + v->names.ttl_ms;
+		parent->listing_until_ms = now + v->space->names.ttl_ms;
 	return e;
 }
 
@@ -86,7 +86,7 @@ static void entry_to_node(struct s3volume *v, const struct listing_entry *e, str
 	struct s3_info *info;
 
 	if (e->dir) {
-		names_set_dir(&v->names, node);
+		names_set_dir(&v->space->names, node);
 		return;
 	}
 	info = calloc(1, sizeof(*info));
@@ -95,7 +95,7 @@ static void entry_to_node(struct s3volume *v, const struct listing_entry *e, str
 	info->size = e->size;
 	info->mtime_ns = e->mtime_ns;
 	snprintf(info->etag, sizeof(info->etag), "%s", listing_etag(e));
-	names_set_file(&v->names, node, info, false);
+	names_set_file(&v->space->names, node, info, false);
 	free(info);
 }
 
@@ -106,7 +106,7 @@ struct node *lookup_parent_locked(struct s3volume *v, const struct s3key *k)
 
 	s3path_parent(&v->root, k, &p);
 	names_id(&p, id);
-	return names_find(&v->names, id);
+	return names_find(&v->space->names, id);
 }
 
 static enum need satisfied(const struct s3volume *v, const struct node *node, enum look look)
@@ -127,7 +127,7 @@ static enum need consult_locked(struct s3volume *v, const struct s3key *k, enum 
 	char id[NAMES_ID_MAX];
 
 	names_id(k, id);
-	node = names_find(&v->names, id);
+	node = names_find(&v->space->names, id);
 	if (k->place == S3PLACE_KEY) {
 		parent = lookup_parent_locked(v, k);
 		e = in_listing_locked(v, k, parent, now);
@@ -144,7 +144,7 @@ static enum need consult_locked(struct s3volume *v, const struct s3key *k, enum 
 			*ret = (struct facts){ .kind = NODE_ABSENT };
 			return KNOWN;
 		}
-		node = names_get(&v->names, id);
+		node = names_get(&v->space->names, id);
 		if (!node)
 			return NEED_ALL;
 		entry_to_node(v, e, node);
@@ -167,9 +167,9 @@ bool lookup_known(struct s3volume *v, const struct s3key *k, struct facts *ret)
 		top_facts(v, k, ret);
 		return true;
 	}
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	need = consult_locked(v, k, LOOK_NAME, ret, &o);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (o)
 		open_facts(o, ret);
 	return need == KNOWN;
@@ -184,14 +184,14 @@ static bool answer(struct s3volume *v, const struct s3key *k, enum look look, st
 	bool done;
 
 	names_id(k, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_find(&v->space->names, id);
 	done = node && node->kind != NODE_UNKNOWN && satisfied(v, node, look) == KNOWN;
 	if (done) {
 		names_facts(node, ret);
 		o = onode_object_locked(node);
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (o)
 		open_facts(o, ret);
 	return done;
@@ -210,9 +210,9 @@ int lookup(struct s3volume *v, const struct s3key *k, enum look look, struct fac
 		enum need need;
 		int rc;
 
-		pthread_mutex_lock(&v->names.lock);
+		pthread_mutex_lock(&v->space->names.lock);
 		need = consult_locked(v, k, look, &f, &o);
-		pthread_mutex_unlock(&v->names.lock);
+		pthread_mutex_unlock(&v->space->names.lock);
 		if (o)
 			open_facts(o, &f);
 		if (need == KNOWN) {
@@ -258,22 +258,22 @@ static int list_folder(struct s3volume *v, const struct s3key *folder, struct fi
 	}
 	s3path_dir_prefix(folder, prefix);
 	names_id(folder, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_find(&v->space->names, id);
 	page.changes = node ? node->changes : 0;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	s3_call_init(c, S3_LIST_OBJECTS_V2, folder->bucket, NULL);
 	listing_ask(c, prefix, NULL);
 	(void)s3_run(v->client, c);
 	rc = listing_answer(c, page.listing, &page.token, err);
 	s3_page_deinit(&c->page);
 	free(c);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_find(&v->space->names, id);
 	kept = is_top(v, folder) || (node && node->kind == NODE_DIR && (node->sticky || node->whole));
-	for (struct node *n = v->names.locals; n && !kept; n = n->local_next)
+	for (struct node *n = v->space->names.locals; n && !kept; n = n->local_next)
 		kept = strncmp(n->id, id, strlen(id)) == 0 && n->id[strlen(id)] == '/';
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (rc == 0 && !page.listing->any && !kept)
 		rc = -ENOENT;
 	if (rc)
@@ -289,11 +289,11 @@ static void learn_absent(struct s3volume *v, const struct s3key *k)
 	struct node *node;
 
 	names_id(k, id);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_get(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_get(&v->space->names, id);
 	if (node && !node->open && !node->sticky && !node->attr_dirty)
-		names_set_absent(&v->names, node);
-	pthread_mutex_unlock(&v->names.lock);
+		names_set_absent(&v->space->names, node);
+	pthread_mutex_unlock(&v->space->names.lock);
 }
 
 int lookup_folder(struct s3volume *v, const struct s3key *k, bool no_object, struct facts *ret,
@@ -329,16 +329,16 @@ static void learn_folder(struct s3volume *v, const struct s3key *folder, const s
 	names_id(folder, id);
 	if (whole)
 		listing_finish(page->listing);
-	pthread_mutex_lock(&v->names.lock);
-	node = names_get(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_get(&v->space->names, id);
 	if (node && whole) {
-		names_attach(&v->names, node, listing_ref(page->listing), page->changes);
+		names_attach(&v->space->names, node, listing_ref(page->listing), page->changes);
 		node->huge = false;
 	} else if (node) {
-		names_set_dir(&v->names, node);
+		names_set_dir(&v->space->names, node);
 		node->huge = true;
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 }
 
 /* What the folder's listing says of one name. */
@@ -379,9 +379,9 @@ int lookup_create(struct s3volume *v, const struct s3key *k, struct facts *ret, 
 		return lookup(v, k, LOOK_NAME, ret, err);
 	s3path_parent(&v->root, k, &folder);
 	known = lookup_known(v, k, ret);
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	folder_known = folder_known_locked(v, k, &huge);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (known && (ret->kind != NODE_ABSENT || folder_known))
 		return 0;
 	if (huge)

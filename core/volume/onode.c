@@ -32,20 +32,20 @@ struct onode *onode_find_locked(struct s3volume *v, uint64_t id)
 {
 	struct onode *n;
 
-	HASH_FIND(hh, v->onodes, &id, sizeof(id), n);
+	HASH_FIND(hh, v->space->onodes, &id, sizeof(id), n);
 	return n;
 }
 
 static void onode_list_locked(struct s3volume *v, struct onode *n)
 {
-	HASH_ADD(hh, v->onodes, id, sizeof(n->id), n);
+	HASH_ADD(hh, v->space->onodes, id, sizeof(n->id), n);
 	n->listed = true;
 }
 
 static void onode_unlist_locked(struct s3volume *v, struct onode *n)
 {
 	if (n->listed)
-		HASH_DELETE(hh, v->onodes, n);
+		HASH_DELETE(hh, v->space->onodes, n);
 	n->listed = false;
 }
 #pragma GCC diagnostic pop
@@ -60,7 +60,7 @@ struct onode *onode_get_locked(struct s3volume *v, struct object *o, const char 
 		n->users++;
 		return n;
 	}
-	node = names_get(&v->names, id);
+	node = names_get(&v->space->names, id);
 	n = node ? calloc(1, sizeof(*n)) : NULL;
 	if (!n)
 		return NULL;
@@ -84,12 +84,12 @@ struct object *onode_release_locked(struct s3volume *v, struct onode *n)
 	onode_unlist_locked(v, n);
 	if (n->node->open == n) {
 		n->node->open = NULL;
-		n->node->until_ms = clock_now_ms() + v->names.ttl_ms;
+		n->node->until_ms = clock_now_ms() + v->space->names.ttl_ms;
 		/* never came to the bucket: an upload that failed, or an open that did */
 		if (n->node->kind == NODE_FILE && !n->node->etag && !n->node->detached)
-			names_set_absent(&v->names, n->node);
+			names_set_absent(&v->space->names, n->node);
 	}
-	names_unpin(&v->names, n->node);
+	names_unpin(&v->space->names, n->node);
 	free(n);
 	return o;
 }
@@ -98,10 +98,10 @@ void onode_put(struct s3volume *v, struct onode *n)
 {
 	struct object *o;
 
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	n->users--;
 	o = onode_release_locked(v, n);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	object_unref(o);
 }
 
@@ -110,11 +110,11 @@ static struct onode *onode_of_event(struct s3volume *v, struct object *o)
 {
 	struct onode *n;
 
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	n = onode_find_locked(v, object_id(o));
 	if (n)
 		n->users++;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	return n;
 }
 
@@ -129,7 +129,7 @@ static void on_prepare(void *arg, struct object *o, struct s3_meta *meta, char *
 
 	if (!n)
 		return;
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	a = &n->node->attr;
 	a->mode = attr_mode(a, false);
 	if (!(a->have & ATTR_UID))
@@ -145,7 +145,7 @@ static void on_prepare(void *arg, struct object *o, struct s3_meta *meta, char *
 
 		snprintf(content_type, room, "%s", attr_content_type(slash ? slash + 1 : n->node->id));
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	onode_put(v, n);
 }
 
@@ -157,7 +157,7 @@ static void on_committed(void *arg, struct object *o, const struct s3_info *info
 
 	if (!n)
 		return;
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	node = n->node;
 	if (!node->detached) {
 		char *etag = strdup(info->etag);
@@ -171,11 +171,11 @@ static void on_committed(void *arg, struct object *o, const struct s3_info *info
 		node->mtime_ns = info->mtime_ns;
 		node->meta_known = names_set_meta(node, &info->meta, info->content_type) == 0;
 		node->asked_ms = clock_now_ms();
-		node->until_ms = node->asked_ms + v->names.ttl_ms;
-		names_set_local(&v->names, node, false);
-		names_changed(&v->names, &v->root, node);
+		node->until_ms = node->asked_ms + v->space->names.ttl_ms;
+		names_set_local(&v->space->names, node, false);
+		names_changed(&v->space->names, &v->root, node);
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	onode_put(v, n);
 }
 
@@ -194,6 +194,15 @@ static struct s3file *next_gone_locked(struct onode *n)
 	return f;
 }
 
+/* To the owner of its own mount: the object may have been opened by another one first. */
+static void tell_gone(struct s3file *f, int status)
+{
+	const struct volume_events *events = &f->base.volume->events;
+
+	if (events->file_gone)
+		events->file_gone(events->owner, &f->base, status);
+}
+
 static void on_idle(void *arg, struct object *o)
 {
 	struct s3volume *v = arg;
@@ -204,11 +213,11 @@ static void on_idle(void *arg, struct object *o)
 	if (!n)
 		return;
 	do {
-		pthread_mutex_lock(&v->names.lock);
+		pthread_mutex_lock(&v->space->names.lock);
 		f = next_gone_locked(n);
-		pthread_mutex_unlock(&v->names.lock);
-		if (f && v->base.events.file_gone)
-			v->base.events.file_gone(v->base.events.owner, &f->base, f->writable ? status : 0);
+		pthread_mutex_unlock(&v->space->names.lock);
+		if (f)
+			tell_gone(f, f->writable ? status : 0);
 	} while (f);
 	onode_put(v, n);
 }

@@ -25,12 +25,12 @@ static bool known_info(struct s3volume *v, const char *id, struct s3_info *ret)
 	struct node *node;
 	bool there;
 
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_find(&v->space->names, id);
 	there = node && node->kind == NODE_FILE && node->etag;
 	if (there)
 		names_info(node, ret);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	return there;
 }
 
@@ -41,14 +41,14 @@ static bool take_dirty(struct s3volume *v, const char *id, const struct s3key *f
 	struct node *node;
 	bool dirty;
 
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_find(&v->space->names, id);
 	dirty = node && node->kind == NODE_FILE && node->attr_dirty && node->meta_known;
 	if (dirty) {
 		names_info(node, ret);
 		dirty = attr_to_meta(&node->attr, &ret->meta) == 0;
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	/* a type that only came from the old name */
 	if (dirty && strcmp(ret->content_type, attr_content_type(s3path_name(from))) == 0)
 		snprintf(ret->content_type, sizeof(ret->content_type), "%s", attr_content_type(s3path_name(to)));
@@ -64,15 +64,15 @@ static void note_moved(struct s3volume *v, const char *from, const char *to, str
 {
 	struct node *node, *old;
 
-	pthread_mutex_lock(&v->names.lock);
-	node = names_find(&v->names, from);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_find(&v->space->names, from);
 	if (node)
-		names_changed(&v->names, &v->root, node);
-	node = names_move(&v->names, from, to);
+		names_changed(&v->space->names, &v->root, node);
+	node = names_move(&v->space->names, from, to);
 	if (node) {
 		node->kind = NODE_FILE;
 		node->asked_ms = clock_now_ms();
-		node->until_ms = node->asked_ms + v->names.ttl_ms;
+		node->until_ms = node->asked_ms + v->space->names.ttl_ms;
 		if (meta) {
 			deferred_clear_locked(v, node);
 			node->meta_known = names_set_meta(node, &copied->meta, copied->content_type) == 0;
@@ -84,12 +84,12 @@ static void note_moved(struct s3volume *v, const char *from, const char *to, str
 			node->etag = etag;
 			node->mtime_ns = copied->mtime_ns ? copied->mtime_ns : s3_now_ns();
 		}
-		names_changed(&v->names, &v->root, node);
+		names_changed(&v->space->names, &v->root, node);
 	}
-	old = names_find(&v->names, from);
+	old = names_find(&v->space->names, from);
 	if (old)
-		names_changed(&v->names, &v->root, old);
-	pthread_mutex_unlock(&v->names.lock);
+		names_changed(&v->space->names, &v->root, old);
+	pthread_mutex_unlock(&v->space->names.lock);
 }
 
 static int copy_file(struct s3volume *v, const struct s3key *from, const struct s3key *to, const struct s3_info *src,
@@ -188,11 +188,11 @@ static int forget_target(struct move *m, bool to_exists)
 	m->to_exists = (to_exists || o) && known_info(m->v, m->to_id, &m->replaced);
 	if (!o)
 		return 0;
-	pthread_mutex_lock(&m->v->names.lock);
-	node = names_find(&m->v->names, m->to_id);
+	pthread_mutex_lock(&m->v->space->names.lock);
+	node = names_find(&m->v->space->names, m->to_id);
 	if (rc == 0 && node && node->open)
-		names_detach(&m->v->names, node);
-	pthread_mutex_unlock(&m->v->names.lock);
+		names_detach(&m->v->space->names, node);
+	pthread_mutex_unlock(&m->v->space->names.lock);
 	object_unref(o);
 	return rc;
 }
@@ -310,9 +310,9 @@ static int run(struct both *b, uint32_t flags)
 	do {
 		names_id(&b->from.key, from);
 		names_id(&b->to.key, to);
-		pthread_mutex_lock(&v->names.lock);
-		hold_take_locked(&v->holds, &v->names.lock, &b->from.hold, HOLD_TREE, from, to);
-		pthread_mutex_unlock(&v->names.lock);
+		pthread_mutex_lock(&v->space->names.lock);
+		hold_take_locked(&v->space->holds, &v->space->names.lock, &b->from.hold, HOLD_TREE, from, to);
+		pthread_mutex_unlock(&v->space->names.lock);
 		rc = run_held(b, flags);
 		walk_drop(&b->from);
 	} while (rc == WALK_AGAIN);

@@ -231,8 +231,8 @@ static size_t nodes_below(struct s3volume *v, const char *id, bool open_only, ch
 	struct node *node, *next;
 	char **all = NULL;
 
-	pthread_mutex_lock(&v->names.lock);
-	HASH_ITER (hh, v->names.nodes, node, next) {
+	pthread_mutex_lock(&v->space->names.lock);
+	HASH_ITER (hh, v->space->names.nodes, node, next) {
 		if (strncmp(node->id, id, len) != 0 || node->id[len] != '/' || (open_only && !node->open))
 			continue;
 		if (n == room) {
@@ -248,7 +248,7 @@ static size_t nodes_below(struct s3volume *v, const char *id, bool open_only, ch
 			break;
 		n++;
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	*ret = all;
 	return n;
 }
@@ -300,22 +300,22 @@ static void forget_below(struct s3volume *v, const char *id)
 	char **ids;
 	size_t n = nodes_below(v, id, false, &ids);
 
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	for (size_t i = 0; i < n; i++) {
-		struct node *node = names_find(&v->names, ids[i]);
+		struct node *node = names_find(&v->space->names, ids[i]);
 
 		if (node && !node->open && node->kind == NODE_ABSENT)
 			node->until_ms = 0;
 		free(ids[i]);
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	free(ids);
 }
 
 static void move_nodes(struct tree *t)
 {
 	char from[NAMES_ID_MAX], to[NAMES_ID_MAX], **ids;
-	struct names *names = &t->v->names;
+	struct names *names = &t->v->space->names;
 	struct node *node;
 	size_t n;
 

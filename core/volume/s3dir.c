@@ -38,14 +38,14 @@ static bool hidden_locked(struct s3dir *s, const char *name)
 	if (s3path_child(&s->key, name, &child))
 		return true;
 	names_id(&child, id);
-	node = names_find(&s->v->names, id);
+	node = names_find(&s->v->space->names, id);
 	return node && node->kind == NODE_ABSENT && names_valid(node, clock_now_ms()) &&
 	       node->asked_ms >= s->l->started_ms;
 }
 
 static uint8_t type_locked(struct s3dir *s, const struct listing_entry *e, const char *id)
 {
-	struct node *node = names_find(&s->v->names, id);
+	struct node *node = names_find(&s->v->space->names, id);
 
 	if (e->dir)
 		return DT_DIR;
@@ -59,7 +59,7 @@ static int add_entries(struct s3dir *s, struct dir *d, size_t from)
 {
 	int rc = 0;
 
-	pthread_mutex_lock(&s->v->names.lock);
+	pthread_mutex_lock(&s->v->space->names.lock);
 	for (size_t i = from; i < s->l->count && rc == 0; i++) {
 		const struct listing_entry *e = &s->l->entries[i];
 		struct s3key child;
@@ -68,9 +68,9 @@ static int add_entries(struct s3dir *s, struct dir *d, size_t from)
 		if (hidden_locked(s, e->name) || s3path_child(&s->key, e->name, &child))
 			continue;
 		names_id(&child, id);
-		rc = dir_add(d, e->name, e->len, names_ino(&s->v->names, id), type_locked(s, e, id));
+		rc = dir_add(d, e->name, e->len, names_ino(&s->v->space->names, id), type_locked(s, e, id));
 	}
-	pthread_mutex_unlock(&s->v->names.lock);
+	pthread_mutex_unlock(&s->v->space->names.lock);
 	return rc;
 }
 
@@ -81,8 +81,8 @@ static int add_locals(struct s3dir *s, struct dir *d)
 	bool slash = len && s->id[len - 1] == '/'; /* the top of a bucket */
 	int rc = 0;
 
-	pthread_mutex_lock(&s->v->names.lock);
-	for (struct node *n = s->v->names.locals; n && rc == 0; n = n->local_next) {
+	pthread_mutex_lock(&s->v->space->names.lock);
+	for (struct node *n = s->v->space->names.locals; n && rc == 0; n = n->local_next) {
 		const char *name = n->id + len + !slash;
 
 		if (strncmp(n->id, s->id, len) != 0 || (!slash && n->id[len] != '/') || strchr(name, '/') || !*name)
@@ -90,7 +90,7 @@ static int add_locals(struct s3dir *s, struct dir *d)
 		if (n->kind == NODE_FILE || n->kind == NODE_DIR)
 			rc = dir_add(d, name, strlen(name), n->ino, n->kind == NODE_DIR ? DT_DIR : DT_REG);
 	}
-	pthread_mutex_unlock(&s->v->names.lock);
+	pthread_mutex_unlock(&s->v->space->names.lock);
 	return rc;
 }
 
@@ -129,18 +129,18 @@ static int s3dir_rewind(struct dir *d, void *source, struct vcall *call, uint64_
 	free(s->token);
 	s->token = NULL;
 	s->known = s->ahead = false;
-	if (s->first.listing && clock_now_ms() - s->opened_ms >= s->v->names.ttl_ms)
+	if (s->first.listing && clock_now_ms() - s->opened_ms >= s->v->space->names.ttl_ms)
 		first_page_drop(&s->first);
-	pthread_mutex_lock(&s->v->names.lock);
+	pthread_mutex_lock(&s->v->space->names.lock);
 	s->end = !place_locked(s, &s->key);
 	s3path_dir_prefix(&s->key, s->prefix);
 	names_id(&s->key, s->id);
 	s3path_parent(&s->v->root, &s->key, &parent);
 	names_id(&parent, id);
 	*ret_self = s->node->ino;
-	*ret_parent = names_ino(&s->v->names, id);
+	*ret_parent = names_ino(&s->v->space->names, id);
 	s->changes = s->node->changes;
-	pthread_mutex_unlock(&s->v->names.lock);
+	pthread_mutex_unlock(&s->v->space->names.lock);
 	s->fresh = true;
 	return 0;
 }
@@ -165,9 +165,9 @@ static int page_end(struct s3dir *s, struct s3_call *c, struct err *err)
 	char *token = NULL;
 	int rc;
 
-	pthread_mutex_lock(&s->v->names.lock);
+	pthread_mutex_lock(&s->v->space->names.lock);
 	rc = listing_answer(c, s->l, &token, err);
-	pthread_mutex_unlock(&s->v->names.lock);
+	pthread_mutex_unlock(&s->v->space->names.lock);
 	if (rc == 0) {
 		free(s->token);
 		s->token = token;
@@ -183,16 +183,16 @@ static bool page_ahead(struct s3dir *s)
 
 	if (s->key.place == S3PLACE_BUCKETS)
 		return false;
-	pthread_mutex_lock(&s->v->names.lock);
+	pthread_mutex_lock(&s->v->space->names.lock);
 	ahead_folders_locked(s->v, &s->key, false, &list);
-	pthread_mutex_unlock(&s->v->names.lock);
+	pthread_mutex_unlock(&s->v->space->names.lock);
 	ahead_start(s->v, list);
-	pthread_mutex_lock(&s->v->names.lock);
+	pthread_mutex_lock(&s->v->space->names.lock);
 	item = ahead_take_locked(s->v, AHEAD_PAGE, s->id);
 	usable = item && item->call.status == 0 && s->node->changes <= item->asked;
 	if (usable)
 		s->l->started_ms = item->started_ms;
-	pthread_mutex_unlock(&s->v->names.lock);
+	pthread_mutex_unlock(&s->v->space->names.lock);
 	usable = usable && page_end(s, &item->call, NULL) == 0;
 	ahead_put(s->v, item);
 	return usable;
@@ -236,7 +236,7 @@ static int next_page(struct s3dir *s, struct err *err)
 /* What was read so far hangs on the node; at the end it is whole. */
 static void hang_up(struct s3dir *s)
 {
-	struct names *names = &s->v->names;
+	struct names *names = &s->v->space->names;
 	struct node *node = s->node;
 
 	if (s->key.place == S3PLACE_BUCKETS)
@@ -278,9 +278,9 @@ static int list_buckets(struct s3dir *s, struct dir *d, struct vcall *call)
 		if (s3path_key(&s->v->root, name, &k))
 			continue;
 		names_id(&k, id);
-		pthread_mutex_lock(&s->v->names.lock);
-		ino = names_ino(&s->v->names, id);
-		pthread_mutex_unlock(&s->v->names.lock);
+		pthread_mutex_lock(&s->v->space->names.lock);
+		ino = names_ino(&s->v->space->names, id);
+		pthread_mutex_unlock(&s->v->space->names.lock);
 		rc = dir_add(d, name, strlen(name), ino, DT_DIR);
 	}
 	s3_page_deinit(&c->page);
@@ -315,10 +315,10 @@ static int s3dir_more(struct dir *d, void *source, struct vcall *call, bool *ret
 	hang_up(s);
 	if (rc == 0 && s->token)
 		rc = page_begin(s);
-	pthread_mutex_lock(&s->v->names.lock);
+	pthread_mutex_lock(&s->v->space->names.lock);
 	if (s->end && s->ahead)
 		ahead_folders_locked(s->v, &s->key, true, &list);
-	pthread_mutex_unlock(&s->v->names.lock);
+	pthread_mutex_unlock(&s->v->space->names.lock);
 	ahead_start(s->v, list);
 	*ret_end = s->end;
 	return rc;
@@ -333,9 +333,9 @@ static void s3dir_release(void *source)
 	listing_unref(s->l);
 	free(s->token);
 	if (s->node) {
-		pthread_mutex_lock(&s->v->names.lock);
-		names_unpin(&s->v->names, s->node);
-		pthread_mutex_unlock(&s->v->names.lock);
+		pthread_mutex_lock(&s->v->space->names.lock);
+		names_unpin(&s->v->space->names, s->node);
+		pthread_mutex_unlock(&s->v->space->names.lock);
 	}
 	free(s);
 }
@@ -347,15 +347,15 @@ static struct node *pin(struct s3volume *v, const struct s3key *k, const char *i
 {
 	struct node *node;
 
-	pthread_mutex_lock(&v->names.lock);
-	node = names_get(&v->names, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	node = names_get(&v->space->names, id);
 	if (node) {
 		node->pins++;
 		/* it was seen: it does not vanish because its last file is removed */
 		if (k->place == S3PLACE_KEY && node->kind != NODE_DIR)
-			names_set_dir(&v->names, node);
+			names_set_dir(&v->space->names, node);
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	return node;
 }
 
@@ -389,8 +389,8 @@ bool s3dir_key(struct vfile *f, struct s3key *ret)
 	const struct s3dir *s = dir_source_of(f);
 	bool there;
 
-	pthread_mutex_lock(&s->v->names.lock);
+	pthread_mutex_lock(&s->v->space->names.lock);
 	there = place_locked(s, ret);
-	pthread_mutex_unlock(&s->v->names.lock);
+	pthread_mutex_unlock(&s->v->space->names.lock);
 	return there;
 }

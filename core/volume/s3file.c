@@ -115,10 +115,10 @@ int s3_file_stat(struct vfile *vf, struct vcall *call, struct wire_attr *ret)
 
 	if (!f)
 		return stat_dir(vf, call, ret);
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	names_facts(f->n->node, &facts);
 	detached = f->n->node->detached;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	facts.kind = NODE_FILE;
 	facts.size = object_size(f->n->o);
 	if (object_dirty(f->n->o)) {
@@ -160,10 +160,10 @@ void s3_file_free(struct vfile *vf)
 		return;
 	}
 	object_reader_gone(f->n->o, &f->ra);
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	DL_DELETE(f->n->files, f);
 	o = onode_release_locked(v, f->n);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	object_unref(o);
 	free(f);
 }

@@ -21,9 +21,9 @@ static uint64_t changes_now(struct s3volume *v)
 {
 	uint64_t n;
 
-	pthread_mutex_lock(&v->names.lock);
-	n = v->names.changes;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
+	n = v->space->names.changes;
+	pthread_mutex_unlock(&v->space->names.lock);
 	return n;
 }
 
@@ -52,20 +52,20 @@ static bool is_link_info(const struct s3_info *info)
 static void note_opened_locked(struct s3volume *v, struct node *node, const struct s3_info *info)
 {
 	if (info)
-		names_set_file(&v->names, node, info, true);
+		names_set_file(&v->space->names, node, info, true);
 	node->kind = NODE_FILE;
 }
 
 static void note_created_locked(struct s3volume *v, struct node *node, const struct vcall *call, uint32_t mode)
 {
-	names_set_absent(&v->names, node);
+	names_set_absent(&v->space->names, node);
 	node->kind = NODE_FILE;
 	node->meta_known = true;
 	node->mtime_ns = s3_now_ns();
 	change_new_attr(call, S_IFREG | mode, &node->attr);
 	node->attr.have &= ~(unsigned)ATTR_MTIME;
-	names_set_local(&v->names, node, true);
-	names_changed(&v->names, &v->root, node);
+	names_set_local(&v->space->names, node, true);
+	names_changed(&v->space->names, &v->root, node);
 }
 
 /*
@@ -108,7 +108,7 @@ static int acquire(struct walk *w, const struct open_arg *a, enum object_intent 
 	names_id(&w->key, id);
 	info = malloc(sizeof(*info));
 	known = info && object_info(o, info);
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	fresh = !onode_find_locked(v, object_id(o));
 	n = info ? onode_get_locked(v, o, id) : NULL;
 	outdated = n && fresh && outdated_locked(n->node, a, intent, base, create, known ? info : NULL);
@@ -116,7 +116,7 @@ static int acquire(struct walk *w, const struct open_arg *a, enum object_intent 
 		note_created_locked(v, n->node, w->call, a->mode);
 	else if (n && fresh && !outdated)
 		note_opened_locked(v, n->node, known && !base ? info : NULL);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (!n) {
 		rc = -ENOMEM;
 	} else if (outdated) {
@@ -170,10 +170,10 @@ static int hand_out(struct walk *w, const struct open_arg *a, struct onode *n)
 		.volume = &v->base, .kind = WIRE_KIND_OBJECT, .slot = object_slot(n->o), .object = object_id(n->o)
 	};
 	f->n = n;
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	DL_APPEND(n->files, f);
 	n->users--;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	object_handed_out(n->o, f->writable);
 	*a->ret = (struct volume_opened){
 		.file = &f->base, .fd = fd, .kind = WIRE_KIND_OBJECT, .slot = f->base.slot, .object = f->base.object
@@ -223,17 +223,17 @@ static struct ahead_item *fetched_ahead(struct walk *w, const struct open_arg *a
 	bool usable;
 
 	names_id(&w->key, id);
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	ahead_reads_locked(v, &w->key, &list);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	ahead_start(v, list);
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	item = ahead_take_locked(v, AHEAD_CONTENT, id);
-	node = names_find(&v->names, id);
+	node = names_find(&v->space->names, id);
 	usable = item && item->call.status == 0 && (!node || node->changed <= min_u64(item->asked, a->since));
 	if (usable)
 		ask_learn_locked(v, item);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (usable)
 		return item;
 	ahead_put(v, item);
@@ -265,9 +265,9 @@ static int open_read(struct walk *w, const struct open_arg *a)
 		return open_folder(w, a, true);
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&w->v->names.lock);
+	pthread_mutex_lock(&w->v->space->names.lock);
 	allowed = may(w->v, w->call, &n->node->attr, 4);
-	pthread_mutex_unlock(&w->v->names.lock);
+	pthread_mutex_unlock(&w->v->space->names.lock);
 	if (!allowed) {
 		onode_put(w->v, n);
 		return -EACCES;
@@ -285,11 +285,11 @@ static struct s3_info *known_base(const struct walk *w)
 	if (!base)
 		return NULL;
 	names_id(&w->key, id);
-	pthread_mutex_lock(&w->v->names.lock);
-	node = names_find(&w->v->names, id);
+	pthread_mutex_lock(&w->v->space->names.lock);
+	node = names_find(&w->v->space->names, id);
 	if (node && node->etag)
 		names_info(node, base);
-	pthread_mutex_unlock(&w->v->names.lock);
+	pthread_mutex_unlock(&w->v->space->names.lock);
 	return base;
 }
 
@@ -298,9 +298,9 @@ static void keep_mtime(struct s3volume *v, struct onode *n)
 {
 	struct attr attr;
 
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	attr = n->node->attr;
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	if (attr.have & ATTR_MTIME)
 		object_set_base_mtime(n->o, attr.mtime_ns);
 }

@@ -173,6 +173,17 @@ static void on_failure(void *arg, const struct object_failure *of)
 	free(f);
 }
 
+static void on_attributes_failure(void *arg, const struct vfailure *f)
+{
+	struct drain_arg *a = arg;
+
+	if (!is_ours(a->v, f->name))
+		return;
+	a->count++;
+	if (a->each)
+		a->each(a->arg, f);
+}
+
 static int s3_drain(struct volume *vol, bool shutdown, void (*each)(void *arg, const struct vfailure *f), void *arg)
 {
 	struct s3volume *v = s3_of(vol);
@@ -180,7 +191,8 @@ static int s3_drain(struct volume *vol, bool shutdown, void (*each)(void *arg, c
 
 	(void)object_store_drain(v->store, shutdown, on_failure, &a);
 	(void)deferred_flush(v, NULL); /* failures are recorded */
-	return a.count + deferred_failures(v, each, arg);
+	deferred_failures(v, on_attributes_failure, &a);
+	return a.count;
 }
 
 static int s3_status(struct volume *vol, char *buf, size_t size)
@@ -189,10 +201,10 @@ static int s3_status(struct volume *vol, char *buf, size_t size)
 	unsigned nodes, open;
 	int n;
 
-	pthread_mutex_lock(&v->names.lock);
-	nodes = HASH_COUNT(v->names.nodes);
-	open = HASH_COUNT(v->onodes);
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
+	nodes = HASH_COUNT(v->space->names.nodes);
+	open = HASH_COUNT(v->space->onodes);
+	pthread_mutex_unlock(&v->space->names.lock);
 	n = snprintf(buf, size, "{\"type\":\"S3\",\"names\":%u,\"open\":%u}", nodes, open);
 	return n < 0 || (size_t)n >= size ? -ENOBUFS : n;
 }
@@ -202,9 +214,7 @@ static void s3_free(struct volume *vol)
 	struct s3volume *v = s3_of(vol);
 
 	deferred_stop(v);
-	ahead_stop(v);
-	names_deinit(&v->names);
-	holds_deinit(&v->holds);
+	space_put(v->space);
 	free(v);
 }
 
@@ -286,9 +296,11 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	v->uid = geteuid();
 	v->gid = getegid();
 	v->started_ns = s3_now_ns();
-	holds_init(&v->holds);
-	ahead_init(&v->ahead);
-	names_init(&v->names, config->ttl_ms > 0 ? config->ttl_ms : 1000);
+	v->space = space_get(v->client, v->store, config->ttl_ms > 0 ? config->ttl_ms : 1000);
+	if (!v->space) {
+		free(v);
+		return err_set(err, ENOMEM, "out of memory");
+	}
 	rc = s3path_root_init(&v->root, config->bucket, config->prefix);
 	if (rc)
 		err_set(err, -rc, "'%s' in the bucket '%s' is no folder that S3 can name",
@@ -296,7 +308,7 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	if (rc == 0)
 		rc = check_bucket(v, err);
 	if (rc) {
-		names_deinit(&v->names);
+		space_put(v->space);
 		free(v);
 		return rc;
 	}

@@ -2,6 +2,7 @@
  * s3volume.h - the S3 volume's insides, shared by its modules alone.
  *
  *   s3volume.c  constructor, table of operations, attributes, the whole
+ *   space.c     what all mounts of one client share: names, holds, open objects
  *   walk.c      from a path to a key; symlinks
  *   lookup.c    what is there: names.c first, then the server (ask.c), perhaps before it is asked for (ahead.c)
  *   s3open.c    opening; s3file.c: open files; onode.c: objects that are open, the object layer's events
@@ -10,7 +11,7 @@
  *   copy.c      copies on the server; rename.c, rename_tree.c: rename
  *   setattr.c   attributes that are set; deferred.c: and written later
  *
- * Locks: names.lock is the only one here. It guards names, onodes and their lists of files; nothing that may block is
+ * Locks: the space's names.lock is the only one here. It guards names, onodes and their lists of files; nothing that may block is
  * called under it; of the object layer only object_ref() and object_info(), whose locks no request is waited for under.
  */
 #ifndef S3SHIM_VOLUME_S3VOLUME_H
@@ -35,12 +36,12 @@ struct s3file {
 /** An open object as this volume sees it; lives while it has files or somebody opens it. */
 struct onode {
 	UT_hash_handle hh;
-	uint64_t id;       /* object_id() */
-	struct object *o;  /* a reference */
-	struct node *node; /* pinned */
-	struct s3file *files;
-	unsigned users; /* opens and events under way */
-	bool listed;    /* in the volume's table */
+	uint64_t id;          /* object_id() */
+	struct object *o;     /* a reference */
+	struct node *node;    /* pinned */
+	struct s3file *files; /* of all mounts */
+	unsigned users;       /* opens and events under way */
+	bool listed;          /* in the space's table */
 };
 
 struct deferred_failure {
@@ -48,8 +49,30 @@ struct deferred_failure {
 	struct deferred_failure *next;
 };
 
+/**
+ * What is known of the names that one client reaches: shared by the mounts that go there, so that two which show the
+ * same key agree on it at once, and there is one record beside the one inode. Ids are "bucket/key" whatever the mount's
+ * prefix.
+ */
+struct space {
+	struct space *next;
+	unsigned refs;
+	struct s3_client *client;
+	struct object_store *store;
+	struct names names;
+	struct holds holds;
+	struct ahead ahead;
+	struct onode *onodes; /* by id */
+
+	/* deferred.c */
+	pthread_cond_t wake;
+	unsigned writing; /* attributes on their way */
+	struct deferred_failure *failures;
+};
+
 struct s3volume {
 	struct volume base;
+	struct space *space;
 	struct s3_client *client;
 	struct object_store *store;
 	struct watch *watch;
@@ -57,17 +80,10 @@ struct s3volume {
 	bool attributes_list, excl_open;
 	uint32_t uid, gid; /* of what has no owner: the broker's */
 	int64_t started_ns;
-	struct names names;
-	struct holds holds;
-	struct ahead ahead;
-	struct onode *onodes; /* by id */
 
 	/* deferred.c */
 	pthread_t thread;
-	pthread_cond_t wake;
 	bool thread_runs, stop;
-	unsigned writing; /* attributes on their way */
-	struct deferred_failure *failures;
 };
 
 static inline struct s3volume *s3_of(struct volume *v)
@@ -79,6 +95,11 @@ static inline struct s3file *s3_file_of(struct vfile *f)
 {
 	return container_of(f, struct s3file, base);
 }
+
+/* space.c */
+/** space_get() - with a reference, made if there is none; NULL without memory. */
+struct space *space_get(struct s3_client *client, struct object_store *store, int ttl_ms);
+void space_put(struct space *s); /* when the volume's threads are gone */
 
 /* walk.c */
 #define WALK_AGAIN 2 /* a symlink was resolved: the operation begins again with walk->key */
@@ -241,8 +262,8 @@ void deferred_mark_locked(struct s3volume *v, struct node *node);
 void deferred_clear_locked(struct s3volume *v, struct node *node);
 /** deferred_flush() - now; @node: this one alone (pinned), NULL: all. Return: the last error. */
 int deferred_flush(struct s3volume *v, struct node *node);
-/** deferred_failures() - what could not be written since the session began. Return: how many. */
-int deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct vfailure *f), void *arg);
+/** deferred_failures() - what could not be written since the session began, by all mounts of the space. */
+void deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct vfailure *f), void *arg);
 
 /* setattr.c */
 int s3_setattr(struct volume *v, struct vcall *call, const char *path, bool nofollow, const struct vsetattr *set);

@@ -63,10 +63,10 @@ int s3_set_attr(struct s3volume *v, struct vcall *call, const struct s3key *k, s
 	char id[NAMES_ID_MAX];
 	int rc = 0;
 
-	pthread_mutex_lock(&v->names.lock);
+	pthread_mutex_lock(&v->space->names.lock);
 	if (!node) {
 		names_id(k, id);
-		node = names_get(&v->names, id);
+		node = names_get(&v->space->names, id);
 	}
 	if (!node) {
 		rc = -ENOMEM;
@@ -79,7 +79,7 @@ int s3_set_attr(struct s3volume *v, struct vcall *call, const struct s3key *k, s
 		touched = node->attr.mtime_ns;
 		o = onode_object_locked(node);
 	}
-	pthread_mutex_unlock(&v->names.lock);
+	pthread_mutex_unlock(&v->space->names.lock);
 	/* an upload that is due anyway carries it */
 	if (o && (set->mask & mtime) && object_dirty(o))
 		object_touch(o, touched);

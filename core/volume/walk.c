@@ -164,16 +164,16 @@ void walk_hold(struct walk *w, enum hold_how how)
 	char id[NAMES_ID_MAX];
 
 	names_id(&w->key, id);
-	pthread_mutex_lock(&w->v->names.lock);
-	hold_take_locked(&w->v->holds, &w->v->names.lock, &w->hold, how, id, NULL);
-	pthread_mutex_unlock(&w->v->names.lock);
+	pthread_mutex_lock(&w->v->space->names.lock);
+	hold_take_locked(&w->v->space->holds, &w->v->space->names.lock, &w->hold, how, id, NULL);
+	pthread_mutex_unlock(&w->v->space->names.lock);
 }
 
 void walk_drop(struct walk *w)
 {
-	pthread_mutex_lock(&w->v->names.lock);
-	hold_drop_locked(&w->v->holds, &w->hold);
-	pthread_mutex_unlock(&w->v->names.lock);
+	pthread_mutex_lock(&w->v->space->names.lock);
+	hold_drop_locked(&w->v->space->holds, &w->hold);
+	pthread_mutex_unlock(&w->v->space->names.lock);
 }
 
 /* @how: NULL, and @op sees to its holds by itself. */
