@@ -286,36 +286,42 @@ bool ahead_has_locked(struct s3volume *v, enum ahead_kind kind, const char *id)
 	return find_locked(v, kind, id);
 }
 
-/* A use more of it, once it is done, or once its headers are there. */
-static struct ahead_item *await_locked(struct s3volume *v, enum ahead_kind kind, const char *id, bool headers)
+struct ahead_item *ahead_join_locked(struct s3volume *v, enum ahead_kind kind, const char *id)
 {
 	struct ahead_item *item;
 
 	expire_locked(v);
 	item = find_locked(v, kind, id);
-	if (!item)
-		return NULL;
-	item->users++;
-	while (!item->done && !(headers && item->headers))
-		pthread_cond_wait(&v->space->ahead.arrived, &v->space->names.lock);
+	if (item)
+		item->users++;
 	return item;
+}
+
+void ahead_finish_locked(struct s3volume *v, struct ahead_item *item)
+{
+	while (!item->done)
+		pthread_cond_wait(&v->space->ahead.arrived, &v->space->names.lock);
+	if (item->tabled)
+		drop_locked(v->space, item);
+	item->used = true;
 }
 
 struct ahead_item *ahead_take_locked(struct s3volume *v, enum ahead_kind kind, const char *id)
 {
-	struct ahead_item *item = await_locked(v, kind, id, false);
+	struct ahead_item *item = ahead_join_locked(v, kind, id);
 
-	if (!item)
-		return NULL;
-	if (item->tabled)
-		drop_locked(v->space, item);
-	item->used = true;
+	if (item)
+		ahead_finish_locked(v, item);
 	return item;
 }
 
 struct ahead_item *ahead_peek_locked(struct s3volume *v, const char *id)
 {
-	return await_locked(v, AHEAD_CONTENT, id, true);
+	struct ahead_item *item = ahead_join_locked(v, AHEAD_CONTENT, id);
+
+	while (item && !item->done && !item->headers)
+		pthread_cond_wait(&v->space->ahead.arrived, &v->space->names.lock);
+	return item;
 }
 
 void ahead_forget_locked(struct s3volume *v, const char *id)

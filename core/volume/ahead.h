@@ -58,8 +58,12 @@ bool ahead_has_locked(struct s3volume *v, enum ahead_kind kind, const char *id);
 /** ahead_start() - send what was added; without the lock. */
 void ahead_start(struct s3volume *v, struct ahead_item *list);
 
+/** ahead_join_locked() - an item that is not too old, with a use more, to be finished, then put; NULL. */
+struct ahead_item *ahead_join_locked(struct s3volume *v, enum ahead_kind kind, const char *id);
+/** ahead_finish_locked() - wait for it (the lock is let go meanwhile), and take it out of the table. */
+void ahead_finish_locked(struct s3volume *v, struct ahead_item *item);
 /**
- * ahead_take_locked() - what was asked for, waited for (the lock is let go meanwhile), out of the table
+ * ahead_take_locked() - both: what was asked for, waited for (the lock is let go meanwhile), out of the table
  * Return: an item to ahead_put(); NULL if there is none, if it was given up, or if it is too old.
  */
 struct ahead_item *ahead_take_locked(struct s3volume *v, enum ahead_kind kind, const char *id);

@@ -55,20 +55,26 @@ static struct ahead_item *fetch_meta_locked(struct s3volume *v, const struct s3k
 			pthread_mutex_lock(&v->space->names.lock);
 		}
 	}
-	if (!ahead_has_locked(v, kind, id))
-		(void)ahead_add_locked(v, kind, k, 0, &list);
+	item = ahead_join_locked(v, kind, id);
+	if (!item) {
+		item = ahead_add_locked(v, kind, k, 0, &list);
+		if (item)
+			item->users++;
+	}
 	ahead_stats_locked(v, k, &more);
 	pthread_mutex_unlock(&v->space->names.lock);
 	ahead_start(v, list);
 	ahead_start(v, more);
 	pthread_mutex_lock(&v->space->names.lock);
-	return ahead_take_locked(v, kind, id);
+	if (item)
+		ahead_finish_locked(v, item);
+	return item;
 }
 
 int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *err)
 {
 	struct ahead_item *item;
-	int rc = -EIO;
+	int rc = -ENOMEM;
 
 	pthread_mutex_lock(&v->space->names.lock);
 	item = fetch_meta_locked(v, k, dir);

@@ -3,6 +3,7 @@
 
 #include "base/counters.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -326,4 +327,31 @@ Test(ahead, an_open_folder_goes_along_with_its_rename)
 	cr_assert_eq(vfile_readdir(o.file, &rig.call, 0, buf, sizeof(buf), &used, &entries, &end), 0);
 	cr_assert_eq(entries, 6);
 	rig_close(&o);
+}
+
+static void *stat_all(void *arg)
+{
+	for (int i = 0; i < 60; i++) {
+		struct vcall call = rig.call;
+		struct wire_attr attr;
+		char path[64];
+
+		snprintf(path, sizeof(path), "d/f%04d", i);
+		cr_assert_eq(volume_stat(rig.v, &call, path, false, &attr), 0, "%s", path);
+	}
+	return arg;
+}
+
+/* Four that want the same names at the same time, believed for a moment only. */
+Test(ahead, several_may_wait_for_one_answer)
+{
+	pthread_t threads[4];
+
+	rig_mount(&(struct volume_s3_config){ .ttl_ms = 1 });
+	many("d", 60, "body");
+	rig_ls("d");
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, stat_all, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
 }
