@@ -43,7 +43,7 @@ int plan_make(const struct plan_ranges *changed, uint64_t size, uint64_t part_by
 void plan_deinit(struct plan *p);
 
 /**
- * plan_grid() - where part @number (from 1) of a file that is sent whole lies: sizes double every 1,000 parts, so that
+ * plan_grid() - where part @number (from 1) of a file that is sent whole lies: sizes double every 128 parts, so that
  * a file's parts can be sent before its size is known, and 5 TiB fit. plan_make() uses the same grid for such a file.
  */
 struct plan_range plan_grid(unsigned number, uint64_t part_bytes);

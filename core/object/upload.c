@@ -15,7 +15,7 @@
  * A 412 may also be the answer to our own retry, after an answer that was lost: then the HEAD shows the MD5 of what we
  * sent (PUT), or the upload is gone and the object has as many parts and bytes as ours (Complete).
  */
-#define BUFFER_MAX    MIB(64) /* of a part that is copied before it is sent; beyond it a scratch file is used */
+#define BUFFER_MAX    MIB(16) /* of a part that is copied before it is sent; beyond it a scratch file is used */
 #define CONFLICTS_MAX 3       /* 409 ConditionalRequestConflict: two writers crossed, ask again */
 
 static void bare_etag(const char *etag, char ret[S3_ETAG_MAX])

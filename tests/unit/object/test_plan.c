@@ -112,6 +112,12 @@ Test(plan, the_grid_is_the_plan_of_a_new_file)
 	plan_deinit(&p);
 }
 
+Test(plan, five_tebibytes_fit_and_ten_gibibytes_are_some_hundred_parts)
+{
+	cr_assert_geq(plan_grid(3000, MIB(5)).end, GIB(5120));
+	cr_assert_geq(plan_grid(450, MIB(8)).end, GIB(10));
+}
+
 Test(present, of_five_tebibytes_takes_little_until_something_comes)
 {
 	struct present p;
