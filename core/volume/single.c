@@ -11,8 +11,9 @@
  * A mount point that is one file of another volume. Only the path "" is anything; whatever is below it is ENOTDIR, so
  * that nothing else of the other volume can be named. Open descriptions are the other volume's and go there directly.
  *
- * Pinned: what is opened must have the ETag that was seen before, and what is looked at the size and time; else ESTALE.
- * The ETag is asked of the description, after the open, and the object layer keeps a description to its version.
+ * Pinned: what is opened must have the ETag that was seen before, and what is looked at the size; else ESTALE. The ETag is
+ * asked of the description, after the open, and the object layer keeps a description to its version. Without an ETag the
+ * time counts; with one it does not, since what an object's metadata says of its time is not what the server says.
  */
 struct single {
 	struct volume base;
@@ -28,7 +29,9 @@ static struct single *of(struct volume *v)
 
 static int check_pin(const struct single *s, const struct wire_attr *attr)
 {
-	return s->pin.set && (attr->size != s->pin.size || attr->mtime_ns != s->pin.mtime_ns) ? -ESTALE : 0;
+	if (!s->pin.set)
+		return 0;
+	return attr->size != s->pin.size || (!*s->pin.etag && attr->mtime_ns != s->pin.mtime_ns) ? -ESTALE : 0;
 }
 
 static int single_stat(struct volume *v, struct vcall *call, const char *path, bool nofollow, struct wire_attr *ret)

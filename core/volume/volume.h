@@ -223,7 +223,7 @@ struct volume_pin {
 	bool set;
 	uint64_t size;
 	int64_t mtime_ns;
-	char etag[VOLUME_ETAG_MAX]; /* "": none, size and time alone count */
+	char etag[VOLUME_ETAG_MAX]; /* "": none, size and time count */
 };
 
 struct volume_single_config {

@@ -139,6 +139,12 @@ def test_what_changed_since_the_preflight_is_stale(assets):
     assert "Stale file handle" in r.err and "new" not in r.out, r
 
 
+def test_an_object_with_a_time_of_its_own(assets):
+    assets.gw.put("k", b"hello", Metadata={"file-mtime": "1234567890123456789ns", "file-permissions": "0100640"})
+    target = assets.add("k")
+    assert assets.run(["sh", "-c", f"stat -c %Y {target}; cat {target}"]).out == "1234567890\nhello"
+
+
 def test_every_failure_is_told_at_once(assets):
     gw = assets.gw
     gw.put("ok", b"12345")

@@ -65,7 +65,7 @@ static void set_request(CURL *easy, const struct fetch *fetch, struct fetch_answ
 	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
 }
 
-static int failed(const struct fetch *fetch, CURLcode code, bool stopped, struct err *err)
+static int failed(const struct fetch *fetch, CURLcode code, bool connected, bool stopped, struct err *err)
 {
 	const char *host = strstr(fetch->url, "://");
 	int errnum = EIO;
@@ -73,7 +73,7 @@ static int failed(const struct fetch *fetch, CURLcode code, bool stopped, struct
 	if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_CONNECT)
 		errnum = ECONNREFUSED;
 	else if (code == CURLE_OPERATION_TIMEDOUT)
-		errnum = ETIMEDOUT;
+		errnum = connected ? ETIMEDOUT : ECONNREFUSED;
 	else if (stopped)
 		errnum = ECANCELED;
 	host = host ? host + 3 : fetch->url;
@@ -99,6 +99,7 @@ int fetch_run(const struct provider_ask *ask, const struct fetch *fetch, struct 
 	struct curl_slist *headers = header_list(fetch);
 	CURL *easy = curl_easy_init();
 	int r = err_set(err, ENOMEM, "out of memory");
+	curl_off_t connect_us = 0;
 	long status = 0;
 
 	if (answer.body && headers && easy) {
@@ -109,8 +110,9 @@ int fetch_run(const struct provider_ask *ask, const struct fetch *fetch, struct 
 		curl_easy_setopt(easy, CURLOPT_XFERINFODATA, (void *)(uintptr_t)ask->stop);
 		CURLcode code = curl_easy_perform(easy);
 		curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+		curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect_us);
 		answer.status = (int)status;
-		r = code == CURLE_OK ? 0 : failed(fetch, code, ask->stop && *ask->stop, err);
+		r = code == CURLE_OK ? 0 : failed(fetch, code, connect_us > 0, ask->stop && *ask->stop, err);
 	}
 	curl_easy_cleanup(easy);
 	curl_slist_free_all(headers);

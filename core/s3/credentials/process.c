@@ -14,6 +14,7 @@
 
 #define SECONDS    60
 #define SLICE_MS   100
+#define REAP_MS    2
 #define OUTPUT_MAX 65536
 
 extern char **environ;
@@ -44,9 +45,8 @@ static int start(const char *command, int to, pid_t *ret)
 }
 
 /* All it prints; -ETIMEDOUT, -ECANCELED, -EFBIG. */
-static ssize_t collect(const struct provider_ask *ask, int from, char *to, size_t room)
+static ssize_t collect(const struct provider_ask *ask, int from, int64_t end_ns, char *to, size_t room)
 {
-	int64_t end_ns = clock_now_ns() + (int64_t)SECONDS * 1000000000;
 	size_t len = 0;
 
 	for (;;) {
@@ -68,6 +68,23 @@ static ssize_t collect(const struct provider_ask *ask, int from, char *to, size_
 	}
 }
 
+/* It may go on after it has closed its output, but not for ever. */
+static int reap(const struct provider_ask *ask, pid_t child, int64_t end_ns, bool kill_now)
+{
+	int status = 0;
+
+	for (;;) {
+		bool end = kill_now || clock_now_ns() >= end_ns || (ask->stop && *ask->stop);
+		if (end)
+			kill(-child, SIGKILL);
+		pid_t r = waitpid(child, &status, end ? 0 : WNOHANG);
+		if (r == child || (r < 0 && errno != EINTR))
+			return status;
+		if (r == 0)
+			usleep(REAP_MS * 1000);
+	}
+}
+
 static int parse(const char *text, size_t len, struct s3_keys *ret, struct err *err)
 {
 	struct jtree j;
@@ -85,7 +102,7 @@ static int parse(const char *text, size_t len, struct s3_keys *ret, struct err *
 
 static int run(const struct provider_ask *ask, const char *command, char *output, struct s3_keys *ret, struct err *err)
 {
-	int pair[2], status = 0;
+	int pair[2];
 	pid_t child;
 
 	if (pipe2(pair, O_CLOEXEC) < 0)
@@ -96,12 +113,10 @@ static int run(const struct provider_ask *ask, const char *command, char *output
 		close(pair[0]);
 		return err_set(err, -r, "/bin/sh: %s", strerror(-r));
 	}
-	ssize_t n = collect(ask, pair[0], output, OUTPUT_MAX);
+	int64_t end_ns = clock_now_ns() + (int64_t)SECONDS * 1000000000;
+	ssize_t n = collect(ask, pair[0], end_ns, output, OUTPUT_MAX);
 	close(pair[0]);
-	if (n < 0)
-		kill(-child, SIGKILL);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
+	int status = reap(ask, child, end_ns, n < 0);
 	if (n < 0)
 		return err_set(err, (int)-n, "%s", n == -EFBIG ? "it prints too much" : strerror((int)-n));
 	if (WIFSIGNALED(status))
