@@ -287,7 +287,7 @@ static int put_parts(struct commit *c, struct err *err)
 		return err_set(err, -r, NAME_FMT ": %s", NAME_ARG(c->name), strerror(-r));
 	begun = c->base_end == 0 && stream_take(c->o, &u, &early);
 	if (!begun) {
-		r = upload_begin(&u, c->store, c->name, &c->meta, c->content_type, err);
+		r = upload_begin(&u, c->store, c->name, plan_is_whole(&plan), &c->meta, c->content_type, err);
 		if (r < 0) {
 			plan_deinit(&plan);
 			return r;

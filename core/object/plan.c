@@ -159,6 +159,14 @@ int plan_make(const struct plan_ranges *changed, uint64_t size, uint64_t part_by
 	return 0;
 }
 
+bool plan_is_whole(const struct plan *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->parts[i].copy)
+			return false;
+	return true;
+}
+
 void plan_deinit(struct plan *p)
 {
 	free(p->parts);

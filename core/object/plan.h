@@ -41,6 +41,7 @@ struct plan {
  */
 int plan_make(const struct plan_ranges *changed, uint64_t size, uint64_t part_bytes, struct plan *ret);
 void plan_deinit(struct plan *p);
+bool plan_is_whole(const struct plan *p); /* no part is a copy */
 
 /**
  * plan_grid() - where part @number (from 1) of a file that is sent whole lies: sizes double every 128 parts, so that

@@ -189,15 +189,16 @@ int upload_retouch(struct object_store *s, struct name *n, const char *etag, con
 	return r;
 }
 
-int upload_begin(struct upload *u, struct object_store *s, struct name *n, const struct s3_meta *meta,
+int upload_begin(struct upload *u, struct object_store *s, struct name *n, bool whole, const struct s3_meta *meta,
 		 const char *content_type, struct err *err)
 {
 	struct s3_call *call = new_call(S3_CREATE_MULTIPART_UPLOAD, n);
 	int r;
 
-	*u = (struct upload){ .store = s, .name = n };
+	*u = (struct upload){ .store = s, .name = n, .whole = whole };
 	if (!call)
 		return err_set(err, ENOMEM, "no memory");
+	call->full_checksum = whole;
 	call->meta = meta;
 	call->content_type = content_type && content_type[0] ? content_type : NULL;
 	r = s3_run(n->client, call);
@@ -293,6 +294,7 @@ static int flight_start(struct upload *u, struct flight *f, size_t index, const 
 	s3_call_init(&f->call, p->copy ? S3_UPLOAD_PART_COPY : S3_UPLOAD_PART, u->name->bucket, u->name->key);
 	f->call.upload_id_in = u->id;
 	f->call.part_number = (unsigned)index + 1;
+	f->call.full_checksum = u->whole;
 	if (p->copy) {
 		f->call.source_bucket = u->name->bucket;
 		f->call.source_key = u->name->key;
@@ -435,6 +437,7 @@ int upload_complete(struct upload *u, size_t count, uint64_t size, const struct 
 		ask->upload_id_in = u->id;
 		ask->parts = parts;
 		ask->part_count = count;
+		ask->full_checksum = u->whole;
 		r = run_conditional(u->store, u->name, ask, terms, ret, err);
 		if (r == -ENOENT && completed_already(u, count, size, ret))
 			r = 0;

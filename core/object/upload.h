@@ -33,6 +33,7 @@ struct upload {
 	struct object_store *store;
 	struct name *name;         /* borrowed */
 	char id[S3_UPLOAD_ID_MAX]; /* "": not begun */
+	bool whole;                /* no part of it is a copy */
 	struct upload_part *parts;
 	size_t room;
 };
@@ -60,8 +61,8 @@ int upload_put(struct object_store *s, struct name *n, const void *data, size_t 
 int upload_retouch(struct object_store *s, struct name *n, const char *etag, const struct s3_meta *meta,
 		   const char *content_type, struct s3_info *ret, struct err *err);
 
-/** upload_begin() - CreateMultipartUpload. On failure nothing is to be aborted. */
-int upload_begin(struct upload *u, struct object_store *s, struct name *n, const struct s3_meta *meta,
+/** upload_begin() - CreateMultipartUpload. @whole: no part will be a copy. On failure nothing is to be aborted. */
+int upload_begin(struct upload *u, struct object_store *s, struct name *n, bool whole, const struct s3_meta *meta,
 		 const char *content_type, struct err *err);
 /**
  * upload_send() - parts [first, end) of @plan (from 0), config.parallel at once; parts that were sent already with the

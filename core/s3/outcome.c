@@ -362,13 +362,10 @@ static int check_assembled(struct call_state *state, const char *answered)
 	const struct s3_call *call = state->call;
 	enum checksum kind = state->client->checksum;
 	char text[96], value[CHECKSUM_TEXT_MAX];
-	uint64_t sum = 0, part;
+	uint64_t sum;
 
-	for (size_t i = 0; i < call->part_count; i++) {
-		if (!call->parts[i].len || checksum_parse(kind, call->parts[i].checksum, &part) < 0)
-			return 0;
-		sum = checksum_combine(kind, sum, part, call->parts[i].len);
-	}
+	if (!payload_parts_checksum(kind, call, &sum))
+		return 0;
 	checksum_base64(kind, sum, value);
 	snprintf(text, sizeof(text), "%s:%s", checksum_name(kind), value);
 	if (strncmp(text, answered, strlen(checksum_name(kind)) + 1) != 0 || strchr(answered, '-'))

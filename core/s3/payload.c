@@ -63,6 +63,18 @@ static int delete_xml(const struct s3_call *call, struct buf *to, struct err *er
 	return 0;
 }
 
+static void part_checksum_xml(const struct s3_call *call, const struct s3_part *part, struct buf *to)
+{
+	const char *value = strchr(part->checksum, ':');
+	int name = value ? (int)(value - part->checksum) : 0;
+
+	if (!call->full_checksum || !name)
+		return;
+	buf_printf(to, "<Checksum%.*s>", name, part->checksum);
+	xml_escape(to, value + 1);
+	buf_printf(to, "</Checksum%.*s>", name, part->checksum);
+}
+
 static int complete_xml(const struct s3_call *call, struct buf *to)
 {
 	buf_puts(to, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
@@ -71,6 +83,7 @@ static int complete_xml(const struct s3_call *call, struct buf *to)
 		buf_printf(to, "<Part><PartNumber>%u</PartNumber><ETag>", part->number);
 		xml_escape(to, part->etag);
 		buf_puts(to, "</ETag>");
+		part_checksum_xml(call, part, to);
 		buf_puts(to, "</Part>");
 	}
 	buf_puts(to, "</CompleteMultipartUpload>");
@@ -117,6 +130,19 @@ static int make_xml(const struct s3_call *call, struct payload *payload, struct 
 	return 0;
 }
 
+bool payload_parts_checksum(enum checksum kind, const struct s3_call *call, uint64_t *ret)
+{
+	uint64_t sum = 0, part;
+
+	for (size_t i = 0; i < call->part_count; i++) {
+		if (!call->parts[i].len || checksum_parse(kind, call->parts[i].checksum, &part) < 0)
+			return false;
+		sum = checksum_combine(kind, sum, part, call->parts[i].len);
+	}
+	*ret = sum;
+	return kind != CHECKSUM_NONE && call->part_count;
+}
+
 int payload_prepare(const struct s3_client *client, const struct s3_call *call, struct payload *ret, struct err *err)
 {
 	unsigned flags = ops[call->op].flags;
@@ -130,12 +156,16 @@ int payload_prepare(const struct s3_client *client, const struct s3_call *call, 
 		ret->body = call->body;
 	if (r < 0)
 		return r;
-	if (call->op == S3_PUT_OBJECT && client->checksum != CHECKSUM_NONE) {
+	if (client->checksum != CHECKSUM_NONE &&
+	    (call->op == S3_PUT_OBJECT || (call->op == S3_UPLOAD_PART && call->full_checksum))) {
 		r = checksum_of_body(client->checksum, &ret->body, &sum);
 		if (r < 0)
 			return err_set(err, -r, "reading what is to be uploaded: %s", strerror(-r));
 		checksum_base64(client->checksum, sum, ret->checksum);
 	}
+	if (call->op == S3_COMPLETE_MULTIPART_UPLOAD && call->full_checksum &&
+	    payload_parts_checksum(client->checksum, call, &sum))
+		checksum_base64(client->checksum, sum, ret->checksum);
 	if (ret->body.len && ret->body.memory && (!client->endpoint.https || (flags & OP_XML)) &&
 	    !client->config.unsigned_requests && sigv4_sha256_hex(ret->body.memory, ret->body.len, ret->sha256) < 0)
 		return err_set(err, EIO, "the crypto library fails");

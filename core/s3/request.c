@@ -261,8 +261,9 @@ static void headers_of_range(const struct request_ask *ask, struct request *requ
 }
 
 /*
- * Multipart uploads are made without a checksum algorithm: the store then computes one of the whole object from its
- * data, which is compared with what was sent when the upload is completed. With an algorithm, versitygw answers
+ * A multipart upload of parts that are sent has one checksum of the full object: each part carries its own, Complete what
+ * they combine to. One that copies parts is made without an algorithm: the store then computes a checksum of the whole
+ * from its data, which is compared with what was sent when the upload is completed. With an algorithm, versitygw answers
  * UploadPartCopy of a range with the checksum of the whole source, and stores a wrong one for the new object.
  */
 static void headers_of_checksum(const struct request_ask *ask, struct request *request)
@@ -276,12 +277,19 @@ static void headers_of_checksum(const struct request_ask *ask, struct request *r
 		return;
 	if (ask->op == S3_GET_OBJECT || ask->op == S3_HEAD_OBJECT)
 		header(request, "x-amz-checksum-mode", "ENABLED");
-	if (ask->op != S3_PUT_OBJECT)
+	if (ask->op == S3_CREATE_MULTIPART_UPLOAD && ask->call->full_checksum) {
+		header(request, "x-amz-checksum-algorithm", name);
+		header(request, "x-amz-checksum-type", "FULL_OBJECT");
+	}
+	if (!ask->payload->checksum[0])
 		return;
 	for (size_t i = strlen(lower); *name; name++)
 		lower[i++] = (char)(*name | 0x20);
 	header(request, lower, ask->payload->checksum);
-	header(request, "x-amz-sdk-checksum-algorithm", checksum_name(kind));
+	if (ask->op == S3_COMPLETE_MULTIPART_UPLOAD)
+		header(request, "x-amz-checksum-type", "FULL_OBJECT");
+	else
+		header(request, "x-amz-sdk-checksum-algorithm", checksum_name(kind));
 }
 
 static void build_headers(const struct request_ask *ask, struct request *request)

@@ -21,6 +21,8 @@ struct payload {
 
 /** payload_prepare() - Return: 0; negative errno with a sentence (a key that cannot be sent, a read that failed). */
 int payload_prepare(const struct s3_client *client, const struct s3_call *call, struct payload *ret, struct err *err);
+/** payload_parts_checksum() - of the parts, one behind the other. Return: false where one is not known. */
+bool payload_parts_checksum(enum checksum kind, const struct s3_call *call, uint64_t *ret);
 void payload_deinit(struct payload *payload);
 
 /** request_check() - is what @call asks for possible at all? Return: 0; -EINVAL, -ENAMETOOLONG with a sentence. */

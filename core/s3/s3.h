@@ -165,6 +165,8 @@ struct s3_call {
 	unsigned part_number;
 	const struct s3_part *parts;
 	size_t part_count;
+	/* Create, UploadPart, Complete of an upload without UploadPartCopy: the store checks each part and the whole */
+	bool full_checksum;
 
 	/* callbacks, all optional, on a transfer thread; @arg is the caller's */
 	void (*on_headers)(struct s3_call *call, void *arg); /* info is filled; once, before the first data */
