@@ -17,6 +17,9 @@
  */
 long copy_files(int in, off_t *in_off, int out, off_t *out_off, size_t len);
 
+/** copy_clone() - @to, an empty object, becomes the object @from by a copy on the server. Return: its size; -errno. */
+long copy_clone(int from, int to);
+
 /**
  * copy_prepare_splice() - a file end of splice(2): pinned or claimed
  * Return: 0 and *len, which may have become smaller (a short count is legal); -errno.

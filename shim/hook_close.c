@@ -1,4 +1,5 @@
 /* Descriptors' numbers: what is closed, copied, and what is remembered of it (fdtab.h). */
+#include "shim/copy.h"
 #include "shim/fdtab.h"
 #include "shim/link.h"
 #include "shim/shim.h"
@@ -172,17 +173,35 @@ EXPORT int fcntl64(int fd, int cmd, ...)
 
 /* ---- ioctl ---- */
 
-/* Sharing blocks with an inode that is still being filled, and looking at its holes. */
-static bool copies_blocks(unsigned long request, int fd, const void *arg)
+/*
+ * Sharing blocks with an inode that is still being filled, and looking at its holes. What shares a whole file is a copy on
+ * the server; else whoever asks is told to copy the bytes.
+ */
+static bool is_object(int fd)
 {
+	struct desc *d = fd >= 0 ? fdtab_get(fd) : NULL;
+	bool object = d && d->kind == WIRE_KIND_OBJECT && fdtab_verify(fd, d);
+
+	desc_put(d);
+	return object;
+}
+
+/* Return: true where an object is concerned, and what the program is told. */
+static bool shares_blocks(unsigned long request, int fd, const void *arg, int *ret)
+{
+	const struct file_clone_range *range = arg;
 	int from = -1;
+	bool whole = false;
+	long rc;
 
 	switch (request) {
 	case FICLONE:
 		from = (int)(long)arg;
+		whole = true;
 		break;
 	case FICLONERANGE:
-		from = (int)((const struct file_clone_range *)arg)->src_fd;
+		from = (int)range->src_fd;
+		whole = !range->src_offset && !range->src_length && !range->dest_offset;
 		break;
 	case FIDEDUPERANGE:
 	case FS_IOC_FIEMAP:
@@ -191,26 +210,23 @@ static bool copies_blocks(unsigned long request, int fd, const void *arg)
 	default:
 		return false;
 	}
-	for (int i = 0; i < 2; i++) {
-		int which = i ? from : fd;
-		struct desc *d = which >= 0 ? fdtab_get(which) : NULL;
-		bool object = d && d->kind == WIRE_KIND_OBJECT && fdtab_verify(which, d);
-		desc_put(d);
-		if (object)
-			return true;
-	}
-	return false;
+	if (!is_object(fd) && !is_object(from))
+		return false;
+	rc = whole ? copy_clone(from, fd) : -EOPNOTSUPP;
+	*ret = rc < 0 ? (int)rc : 0;
+	return true;
 }
 
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
 	va_list ap;
 	void *arg;
+	int rc;
 
 	va_start(ap, request);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	if (unlikely(copies_blocks(request, fd, arg)))
-		return (int)ret_errno(-EOPNOTSUPP);
+	if (unlikely(shares_blocks(request, fd, arg, &rc)))
+		return (int)ret_errno(rc);
 	return REAL(ioctl)(fd, request, arg);
 }

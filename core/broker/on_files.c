@@ -227,6 +227,21 @@ int on_fallocate(struct exchange *x, const struct wire_fallocate_req *q, struct 
 	return vfile_allocate(d->vfile, &x->call, q->mode, q->off, q->len);
 }
 
+int on_clone(struct exchange *x, const struct wire_clone_req *q, struct wire_clone_rep *a)
+{
+	cleanup_description d = FIND(x, q->file);
+	cleanup_description source = FIND(x, q->source);
+	uint64_t size;
+	int r;
+
+	if (!d || !source || (d->flags & O_ACCMODE) == O_RDONLY || (source->flags & O_ACCMODE) == O_WRONLY)
+		return -EBADF;
+	r = vfile_clone(d->vfile, source->vfile, &x->call, &size);
+	if (r == 0)
+		a->size = size;
+	return r;
+}
+
 int on_fstat(struct exchange *x, const struct wire_fstat_req *q, struct wire_fstat_rep *a)
 {
 	cleanup_description d = FIND(x, q->file);

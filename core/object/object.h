@@ -170,6 +170,24 @@ int object_fsync(struct object *o, struct err *err);
 /** object_result() - the last commit's: 0; its errno, if it failed and nobody was given the file for writing since. */
 int object_result(struct object *o);
 
+/** What object_clone() has its caller copy. Strings are borrowed. */
+struct object_clone {
+	const char *bucket, *key, *to_bucket, *to_key;
+	uint64_t size;
+	char etag[S3_ETAG_MAX]; /* of the source, which must still be that */
+	struct s3_meta meta;    /* of the copy */
+	char content_type[128];
+};
+
+/**
+ * object_clone() - @to, which is empty, becomes what @from is, by one copy on the server
+ * @copy: does it; what is there then goes to *ret. Called without locks. Whoever wants to write @to's name waits meanwhile.
+ * Return: 0 and the size; -EOPNOTSUPP: the two are not such, or the server refused: copy the bytes.
+ */
+int object_clone(struct object *to, struct object *from,
+		 int (*copy)(void *arg, const struct object_clone *c, struct s3_info *ret, struct err *err), void *arg,
+		 uint64_t *ret_size, struct err *err);
+
 /** object_handed_out() - a descriptor that object_reopen() made went to a program. */
 void object_handed_out(struct object *o, bool writable);
 

@@ -6,8 +6,7 @@
  * CopyObject takes up to 5 GiB; beyond it, an upload whose parts are all UploadPartCopy. A multipart copy does not
  * carry metadata by itself: it is asked for first and given to CreateMultipartUpload.
  */
-#define COPY_PART (1ull << 30)
-#define AT_ONCE   8
+#define AT_ONCE 8
 
 static int copy_small(struct s3volume *v, const struct copy *c, struct s3_info *ret, struct err *err)
 {
@@ -101,7 +100,7 @@ static int copy_big(struct s3volume *v, const struct copy *c, struct s3_info *re
 {
 	struct s3_call *create = malloc(sizeof(*create)), *end = malloc(sizeof(*end));
 	struct s3_info *info = calloc(1, sizeof(*info));
-	struct big b = { .v = v, .c = c, .part_bytes = COPY_PART };
+	struct big b = { .v = v, .c = c, .part_bytes = v->copy_part };
 	int rc = -ENOMEM;
 
 	while ((c->size + b.part_bytes - 1) / b.part_bytes > S3_PARTS_MAX)
@@ -150,5 +149,5 @@ out:
 
 int copy_run(struct s3volume *v, const struct copy *c, struct s3_info *ret, struct err *err)
 {
-	return c->size > S3_PART_MAX ? copy_big(v, c, ret, err) : copy_small(v, c, ret, err);
+	return c->size > v->copy_max ? copy_big(v, c, ret, err) : copy_small(v, c, ret, err);
 }

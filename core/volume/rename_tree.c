@@ -133,7 +133,7 @@ static int copy_batch(struct tree *t, const struct s3_entry *entries, size_t n, 
 		if (entries[i].is_prefix)
 			continue;
 		rc = target_key(t, entries[i].key, batch[started].to);
-		if (rc == 0 && entries[i].size > S3_PART_MAX)
+		if (rc == 0 && entries[i].size > t->v->copy_max)
 			rc = copy_large(t, &entries[i], batch[started].to);
 		else if (rc == 0)
 			start_copy(t, &batch[started++], &entries[i]);

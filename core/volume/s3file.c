@@ -106,6 +106,30 @@ static int stat_dir(struct vfile *vf, struct vcall *call, struct wire_attr *ret)
 	return 0;
 }
 
+static int clone_on_server(void *arg, const struct object_clone *k, struct s3_info *ret, struct err *err)
+{
+	const struct copy c = { .bucket = k->bucket,
+				.from = k->key,
+				.to_bucket = k->to_bucket,
+				.to = k->to_key,
+				.size = k->size,
+				.etag = k->etag,
+				.meta = &k->meta,
+				.content_type = k->content_type };
+
+	return copy_run(arg, &c, ret, err);
+}
+
+int s3_file_clone(struct vfile *vf, struct vfile *from, struct vcall *call, uint64_t *ret_size)
+{
+	struct s3volume *v = s3_of(vf->volume);
+	struct s3file *f = object_file(vf), *source = object_file(from);
+
+	if (!f || !source || !f->writable || v->client != s3_of(from->volume)->client)
+		return -EOPNOTSUPP;
+	return object_clone(f->n->o, source->n->o, clone_on_server, v, ret_size, &call->err);
+}
+
 int s3_file_stat(struct vfile *vf, struct vcall *call, struct wire_attr *ret)
 {
 	struct s3volume *v = s3_of(vf->volume);

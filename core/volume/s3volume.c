@@ -246,6 +246,7 @@ static const struct volume_ops s3_ops = {
 	.file_sync = s3_file_sync,
 	.file_truncate = s3_file_truncate,
 	.file_allocate = s3_file_allocate,
+	.file_clone = s3_file_clone,
 	.file_stat = s3_file_stat,
 	.file_setattr = s3_file_setattr,
 	.file_readdir = s3_file_readdir,
@@ -293,6 +294,8 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	v->watch = config->watch;
 	v->attributes_list = config->attributes_list;
 	v->excl_open = config->excl_open;
+	v->copy_max = config->copy_max ? config->copy_max : S3_PART_MAX;
+	v->copy_part = config->copy_part ? config->copy_part : GIB(1);
 	v->uid = geteuid();
 	v->gid = getegid();
 	v->started_ns = s3_now_ns();

@@ -78,6 +78,7 @@ struct s3volume {
 	struct watch *watch;
 	struct s3path_root root;
 	bool attributes_list, excl_open;
+	uint64_t copy_max, copy_part;
 	uint32_t uid, gid; /* of what has no owner: the broker's */
 	int64_t started_ns;
 
@@ -203,6 +204,7 @@ int s3_file_sync(struct vfile *f, struct vcall *call);
 int s3_file_etag(struct vfile *f, char *ret);
 int s3_file_truncate(struct vfile *f, struct vcall *call, uint64_t size);
 int s3_file_allocate(struct vfile *f, struct vcall *call, uint32_t mode, uint64_t off, uint64_t len);
+int s3_file_clone(struct vfile *f, struct vfile *from, struct vcall *call, uint64_t *ret_size);
 int s3_file_stat(struct vfile *f, struct vcall *call, struct wire_attr *ret);
 int s3_file_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *set);
 int s3_file_readdir(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,

@@ -367,6 +367,15 @@ int vfile_allocate(struct vfile *f, struct vcall *call, uint32_t mode, uint64_t 
 	return FORWARD(f->volume, file_allocate, f, call, mode, off, len);
 }
 
+int vfile_clone(struct vfile *f, struct vfile *from, struct vcall *call, uint64_t *ret_size)
+{
+	if (f->volume->read_only)
+		return -EROFS;
+	if (f->volume->ops != from->volume->ops || !f->volume->ops->file_clone)
+		return -EOPNOTSUPP;
+	return f->volume->ops->file_clone(f, from, call, ret_size);
+}
+
 int vfile_stat(struct vfile *f, struct vcall *call, struct wire_attr *ret)
 {
 	return FORWARD(f->volume, file_stat, f, call, ret);

@@ -117,6 +117,8 @@ struct volume_ops {
 	int (*file_sync)(struct vfile *f, struct vcall *call);
 	int (*file_truncate)(struct vfile *f, struct vcall *call, uint64_t size);
 	int (*file_allocate)(struct vfile *f, struct vcall *call, uint32_t mode, uint64_t off, uint64_t len);
+	/* @f is empty and becomes what @from is, an open file of the same implementation; -EOPNOTSUPP: it cannot. */
+	int (*file_clone)(struct vfile *f, struct vfile *from, struct vcall *call, uint64_t *ret_size);
 	int (*file_stat)(struct vfile *f, struct vcall *call, struct wire_attr *ret);
 	int (*file_setattr)(struct vfile *f, struct vcall *call, const struct vsetattr *set);
 	/* Fills @buf with struct wire_dirent records from position @pos. */
@@ -176,6 +178,7 @@ int vfile_closed(struct vfile *f, struct vcall *call, bool *ret_last);
 int vfile_sync(struct vfile *f, struct vcall *call);
 int vfile_truncate(struct vfile *f, struct vcall *call, uint64_t size);
 int vfile_allocate(struct vfile *f, struct vcall *call, uint32_t mode, uint64_t off, uint64_t len);
+int vfile_clone(struct vfile *f, struct vfile *from, struct vcall *call, uint64_t *ret_size);
 int vfile_stat(struct vfile *f, struct vcall *call, struct wire_attr *ret);
 int vfile_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *set);
 int vfile_readdir(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
@@ -211,6 +214,8 @@ struct volume_s3_config {
 	int ttl_ms; /* attributes and negative answers; default 1,000; what this session changed is seen at once */
 	bool attributes_list;       /* do not ask for user metadata */
 	bool excl_open;             /* O_EXCL puts an empty object at open */
+	uint64_t copy_max;          /* larger objects are copied in parts; default 5 GiB, what CopyObject takes */
+	uint64_t copy_part;         /* of so many bytes; default 1 GiB */
 	struct object_store *store; /* borrowed */
 	struct watch *watch;        /* borrowed */
 	struct volume_events events;

@@ -1,6 +1,8 @@
 """What becomes of files in the bucket: objects, parts, conditions, metadata."""
+import base64
 import hashlib
 import os
+import zlib
 
 import pytest
 from botocore.exceptions import ClientError
@@ -30,6 +32,49 @@ def test_a_file_larger_than_what_may_be_dirty(gw):
     data = (gw.scratch / "in").read_bytes()
     assert gw.get("big") == data and gw.get("copy") == data
     assert gw.uploads() == []
+
+
+COPIES = {
+    "cp": "cp $S3/big $S3/copy",
+    "cp over a file": "echo old >$S3/copy; cp $S3/big $S3/copy",
+    "cp -p": "cp -p $S3/big $S3/copy",
+    "sendfile": "python3 -c 'import shutil; shutil.copyfile(\"/s3/big\", \"/s3/copy\")'",
+    "copy_file_range": "python3 -c 'import os; os.copy_file_range(os.open(\"/s3/big\", 0), os.open(\"/s3/copy\", 65), 1 << 30)'",
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_copies_within_a_bucket_do_not_travel(s3, how):
+    data = os.urandom(1 << 20) * 30
+    s3.put("big", data)
+    r = s3.sh(COPIES[how])
+    assert s3.get("copy") == data
+    assert r.stats["bytes_up"] < 1000 and r.stats["bytes_down"] < 1 << 20, r.stats
+    assert s3.uploads() == []
+
+
+def test_move_between_mounts_of_one_bucket(s3):
+    data = os.urandom(1 << 20) * 20
+    s3.put("big", data)
+    r = s3.sh("mv $S3/big /other/moved; cmp -n 100 /other/moved /other/moved", options=["--mount", f"/other=s3://{s3.bucket}/else"])
+    assert s3.keys() == ["else/moved"] and s3.get("else/moved") == data
+    assert r.stats["bytes_up"] < 1000 and r.stats["bytes_down"] < 1 << 20, r.stats
+
+
+@pytest.mark.parametrize("checksum", ["crc64nvme", "crc32"])
+@pytest.mark.parametrize("size", [1000, 30_000_001])
+def test_the_store_has_a_checksum_of_the_whole_object(gw, checksum, size):
+    data = os.urandom(1 << 20) * 29
+    (gw.scratch / "in").write_bytes(data[:size])
+    size = min(size, len(data))
+    gw.sh("cp in $S3/f", options=["--checksum", checksum])
+    headers = gw.client.head_object(Bucket=gw.bucket, Key="f", ChecksumMode="ENABLED")["ResponseMetadata"]["HTTPHeaders"]
+    assert headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT"
+    value = base64.b64decode(headers[f"x-amz-checksum-{checksum}"])
+    assert len(value) == (4 if checksum == "crc32" else 8)
+    if checksum == "crc32":
+        assert int.from_bytes(value, "big") == zlib.crc32(data[:size])
+    assert gw.get("f") == data[:size]
 
 
 def test_append_to_a_large_object_sends_the_tail_only(s3):

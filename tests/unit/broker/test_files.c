@@ -47,9 +47,9 @@ Test(files, a_failed_open_brings_none)
 
 Test(files, unknown_ids_are_ebadf)
 {
-	static const enum wire_type types[] = { WIRE_ATTACH,    WIRE_GRANT,  WIRE_ADVISE,   WIRE_CLAIM,
-						WIRE_OFFSET,    WIRE_CLOSED, WIRE_SYNC,     WIRE_FTRUNCATE,
-						WIRE_FALLOCATE, WIRE_FSTAT,  WIRE_FSETATTR, WIRE_READDIR };
+	static const enum wire_type types[] = { WIRE_ATTACH, WIRE_GRANT,    WIRE_ADVISE,    WIRE_CLAIM,     WIRE_OFFSET,
+						WIRE_CLOSED, WIRE_SYNC,     WIRE_FTRUNCATE, WIRE_FALLOCATE, WIRE_CLONE,
+						WIRE_FSTAT,  WIRE_FSETATTR, WIRE_READDIR };
 	uint64_t q[16] = { 4711 }, a[16]; /* `file` is the first field of each */
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)

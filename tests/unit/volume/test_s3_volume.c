@@ -1,6 +1,8 @@
 /* The S3 volume as a file system: errno as on ext4, one record for a file, what the session changed is seen at once. */
 #include "rig.h"
 
+#include "base/util.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -528,6 +530,117 @@ Test(s3_volume, a_failure_goes_along_with_the_file_that_is_gone)
 	cr_assert_eq(rig.gone, 2);
 	cr_assert_eq(rig.gone_status, -EACCES);
 	cr_assert_eq(rig.gone_failed, 1, "a reader has nothing to be told");
+}
+
+static void mount_that_copies_parts(void)
+{
+	char *data = calloc(1, MIB(12) + 1);
+
+	memset(data, 'x', MIB(12));
+	bucket_put("old", data, "file-permissions", "0100640", "colour", "red", NULL);
+	free(data);
+	rig_mount(&(struct volume_s3_config){ .copy_max = MIB(5), .copy_part = MIB(5) });
+}
+
+Test(s3_volume, what_is_too_large_for_one_copy_moves_in_parts)
+{
+	mount_that_copies_parts();
+	cr_assert_eq(volume_rename(V, CALL, "old", "new", 0), 0);
+	cr_assert_eq(fake_count(S3_COPY_OBJECT), 0);
+	cr_assert_eq(fake_count(S3_UPLOAD_PART_COPY), 3);
+	cr_assert_eq(fake_uploads_open(), 0);
+	cr_assert_not(fake_has("old"));
+	cr_assert_eq(rig_stat("new").size, MIB(12));
+	cr_assert_str_eq(bucket_meta("new", "colour"), "red");
+	cr_assert_str_eq(bucket_meta("new", "file-permissions"), "0100640");
+}
+
+Test(s3_volume, a_part_that_cannot_be_copied_leaves_all_as_it_was)
+{
+	mount_that_copies_parts();
+	fake.fail_op = S3_UPLOAD_PART_COPY;
+	fake.fail_times = 1;
+	fake.fail_status = -EACCES;
+	cr_assert_eq(volume_rename(V, CALL, "old", "new", 0), -EACCES);
+	cr_assert_eq(fake_uploads_open(), 0);
+	cr_assert(fake_has("old"));
+	cr_assert_not(fake_has("new"));
+}
+
+static void open_pair(struct volume_opened *from, struct volume_opened *to)
+{
+	bucket_put("a", "content", "file-permissions", "0100600", NULL);
+	cr_assert_eq(rig_open("a", O_RDONLY, 0, from), 0);
+	cr_assert_eq(rig_open("b", O_RDWR | O_CREAT, 0640, to), 0);
+	fake_forget_counts();
+}
+
+Test(s3_volume, a_whole_file_is_copied_on_the_server)
+{
+	struct volume_opened from, to;
+	uint64_t size;
+
+	open_pair(&from, &to);
+	cr_assert_eq(vfile_clone(to.file, from.file, CALL, &size), 0);
+	cr_assert_eq(size, 7);
+	cr_assert_eq(rig_stat("b").size, 7);
+	cr_assert_eq(rig_close(&to), 0);
+	cr_assert_eq(fake_count(S3_COPY_OBJECT), 1);
+	cr_assert_eq(fake_total(), 1, "close has nothing to send");
+	cr_assert_str_eq(bucket_meta("b", "file-permissions"), "0100640");
+	cr_assert_str_eq(rig_read("b"), "content");
+	rig_close(&from);
+}
+
+Test(s3_volume, a_copy_can_be_read_and_written_at_once)
+{
+	struct volume_opened from, to;
+	struct vrange r;
+	char buf[8] = "";
+	uint64_t size;
+
+	open_pair(&from, &to);
+	cr_assert_eq(vfile_clone(to.file, from.file, CALL, &size), 0);
+	cr_assert_eq(vfile_grant(to.file, CALL, 0, 7, false, &r), 0);
+	cr_assert_eq(pread(to.fd, buf, 7, 0), 7);
+	cr_assert_str_eq(buf, "content");
+	cr_assert_eq(vfile_claim(to.file, CALL, 3, 1, &r), 0);
+	cr_assert_eq(pwrite(to.fd, "T", 1, 3), 1);
+	cr_assert_eq(rig_close(&to), 0);
+	cr_assert_str_eq(rig_read("b"), "conTent");
+	rig_close(&from);
+}
+
+Test(s3_volume, what_is_not_a_whole_file_into_nothing_is_not_copied_on_the_server)
+{
+	struct volume_opened from, to;
+	struct vrange r;
+	uint64_t size;
+
+	open_pair(&from, &to);
+	cr_assert_eq(vfile_clone(from.file, to.file, CALL, &size), -EOPNOTSUPP, "into what is open for reading");
+	cr_assert_eq(vfile_claim(to.file, CALL, 0, 1, &r), 0);
+	cr_assert_eq(pwrite(to.fd, "x", 1, 0), 1);
+	cr_assert_eq(vfile_clone(to.file, from.file, CALL, &size), -EOPNOTSUPP, "over bytes");
+	cr_assert_eq(fake_total(), 0);
+	rig_close(&to);
+	rig_close(&from);
+}
+
+Test(s3_volume, a_server_that_refuses_to_copy_is_written_to)
+{
+	struct volume_opened from, to;
+	uint64_t size;
+
+	open_pair(&from, &to);
+	fake.fail_op = S3_COPY_OBJECT;
+	fake.fail_times = 1;
+	fake.fail_status = -EACCES;
+	cr_assert_eq(vfile_clone(to.file, from.file, CALL, &size), -EOPNOTSUPP);
+	cr_assert_eq(write(to.fd, "bytes", 5), 5);
+	cr_assert_eq(rig_close(&to), 0);
+	cr_assert_str_eq(rig_read("b"), "bytes");
+	rig_close(&from);
 }
 
 Test(s3_volume, two_readers_share_one_inode)
