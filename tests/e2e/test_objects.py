@@ -77,6 +77,11 @@ def test_the_store_has_a_checksum_of_the_whole_object(gw, checksum, size):
     assert gw.get("f") == data[:size]
 
 
+def test_content_type_by_name(s3):
+    s3.sh("echo x >$S3/page.html; head -c 20000000 /dev/zero >$S3/big.json; cp $S3/page.html $S3/copy.txt; echo y >>$S3/page.html")
+    assert [s3.head(k)["ContentType"] for k in ("page.html", "big.json", "copy.txt")] == ["text/html", "application/json", "text/plain"]
+
+
 def test_append_to_a_large_object_sends_the_tail_only(s3):
     data = os.urandom(1 << 20) * 40
     s3.put("big", data)
