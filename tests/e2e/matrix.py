@@ -117,7 +117,7 @@ class Place:
         scratch = self.mount.scratch
         for name in ("home", "tmp"):
             shutil.rmtree(scratch / name, ignore_errors=True)
-            (scratch / name).mkdir(mode=0o700)
+            (scratch / name).mkdir(mode=0o700, exist_ok=True)
         return {**self.mount.base_env(), "W": str(self.work), "HOME": str(scratch / "home"), "TMPDIR": str(scratch / "tmp"),
                 "PYTHON": str(PYTHON), "BUILT": str(BUILT), "TZ": "UTC", "SOURCE_DATE_EPOCH": "1600000000",
                 "TERM": "dumb"}

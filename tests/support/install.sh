@@ -122,7 +122,7 @@ busybox() {
 		sed -Ei -e 's/^(CONFIG_(STATIC|FEATURE_VI_REGEX_SEARCH|EXTRA_COMPAT))=y/# \1 is not set/' -e "s|^CONFIG_EXTRA_CFLAGS=.*|CONFIG_EXTRA_CFLAGS=\"-idirafter $from/include\"|" "$src/.config" &&
 		(yes '' | make -s -C "$src" CC=musl-gcc HOSTCC=gcc oldconfig && make -s -j2 -C "$src" CC=musl-gcc HOSTCC=gcc busybox_unstripped) >"$from/log" 2>&1 &&
 		strip -o "$out" "$src/busybox_unstripped" || { tail -n 15 "$from/log" >&2; echo "busybox could not be built" >&2; }
-	[ -n "${KEEP-}" ] || rm -rf "$from"
+	rm -rf "$from"
 	[ -x "$out" ]
 }
 
