@@ -14,11 +14,13 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define SHELL "/bin/sh"
+#define SHELL       "/bin/sh"
+#define EARLIER_MAX 256
 
 struct child {
 	struct child *_Atomic next;
 	FILE *stream;
+	int fd;
 	pid_t pid;
 };
 
@@ -112,6 +114,21 @@ static int parse_mode(const char *mode, bool *ret_cloexec)
 	return end;
 }
 
+/* The streams of earlier popens are not the child's: it would keep their commands from seeing the end of their input. */
+static int close_earlier(posix_spawn_file_actions_t *actions, int as)
+{
+	int fds[EARLIER_MAX], n = 0, rc = 0;
+	lock_mask mask = lock_take(&lock);
+
+	for (struct child *c = children; c && n < EARLIER_MAX; c = c->next)
+		fds[n++] = c->fd;
+	lock_drop(&lock, mask);
+	while (!rc && n-- > 0)
+		if (fds[n] != as)
+			rc = posix_spawn_file_actions_addclose(actions, fds[n]);
+	return rc;
+}
+
 static int popen_spawn(const char *command, int theirs, int as, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
@@ -119,7 +136,9 @@ static int popen_spawn(const char *command, int theirs, int as, pid_t *ret_pid)
 
 	if (rc)
 		return rc;
-	rc = posix_spawn_file_actions_adddup2(&actions, theirs, as);
+	rc = close_earlier(&actions, as);
+	if (!rc)
+		rc = posix_spawn_file_actions_adddup2(&actions, theirs, as);
 	if (!rc)
 		rc = spawn_shell(ret_pid, command, &actions, NULL);
 	posix_spawn_file_actions_destroy(&actions);
@@ -159,6 +178,7 @@ EXPORT FILE *popen(const char *command, const char *mode)
 	}
 	if (!cloexec)
 		(void)SYS(fcntl, pipe[end], F_SETFD, 0);
+	c->fd = pipe[end];
 	mask = lock_take(&lock);
 	c->next = children;
 	children = c;
