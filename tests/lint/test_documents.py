@@ -27,3 +27,10 @@ def test_links_lead_somewhere():
     for page in [TOP / "README.md", *(TOP / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_compatibility_has_every_scenario():
+    page = (TOP / "docs/COMPATIBILITY.md").read_text()
+    rows = set(re.findall(r"^\| ([\w-]+) \|", page, re.M)) - {"scenario"}
+    scenarios = {p.stem for p in (TOP / "tests/e2e/programs").iterdir() if p.suffix in (".sh", ".py")}
+    assert rows == scenarios, "tests/run.sh programs writes it"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# programs that look a path up in the kernel's table of mounts: busybox df, findmnt -T, stat %m
-# packages: busybox util-linux coreutils
-# fails all: no kernel mount: /proc/self/mounts does not name it (coreutils' df copes)
-busybox df . | tail -n1 | wc -w; findmnt -n -o TARGET -T .; stat -c %m .
+# programs that look a path up in the kernel's table of mounts: busybox df
+# packages: busybox
+# fails s3: there is no kernel mount, so /proc/self/mounts does not name it (df of coreutils copes)
+busybox df . | tail -n1 | wc -w
