@@ -70,7 +70,7 @@ static int scan_absent(struct commit *c, uint64_t block, uint64_t old_end, uint6
 {
 	struct object *o = c->o;
 	uint64_t gap_end = 0;
-	uint32_t crc = 0;
+	uint64_t crc = 0;
 	int r;
 
 	pthread_mutex_lock(&o->lock);
@@ -84,7 +84,7 @@ static int scan_absent(struct commit *c, uint64_t block, uint64_t old_end, uint6
 	r = read_file(c, c->buf, (size_t)(old_end - gap_end), gap_end);
 	if (r < 0)
 		return r;
-	if (crc32c_update(0, c->buf, (size_t)(old_end - gap_end)) != crc)
+	if (crc64_update(0, c->buf, (size_t)(old_end - gap_end)) != crc)
 		old_end = gap_end;
 	return plan_ranges_add(&c->changed, old_end, end);
 }
@@ -96,7 +96,7 @@ static int scan_block(struct commit *c, uint64_t block)
 	uint64_t off = block * BLOCK_BYTES, end = min_u64(off + BLOCK_BYTES, c->size);
 	uint64_t old_end = min_u64(off + BLOCK_BYTES, o->present.size); /* the base's part of the block */
 	bool in_base = old_end > off && old_end <= c->base_end && old_end <= c->size, here, known;
-	uint32_t crc = 0, full;
+	uint64_t crc = 0, full;
 	uint64_t from = off;
 	int r;
 
@@ -110,8 +110,8 @@ static int scan_block(struct commit *c, uint64_t block)
 	r = read_file(c, c->buf, (size_t)(end - off), off);
 	if (r < 0)
 		return r;
-	full = crc32c_update(0, c->buf, (size_t)(end - off));
-	if (in_base && known && crc == (old_end == end ? full : crc32c_update(0, c->buf, (size_t)(old_end - off))))
+	full = crc64_update(0, c->buf, (size_t)(end - off));
+	if (in_base && known && crc == (old_end == end ? full : crc64_update(0, c->buf, (size_t)(old_end - off))))
 		from = old_end;
 	if (from >= end)
 		return 0;
@@ -145,7 +145,7 @@ static void note_sent(void *arg, uint64_t off, const void *data, size_t len)
 		uint64_t block = off / BLOCK_BYTES, from = block * BLOCK_BYTES;
 		uint64_t stop = min_u64(from + BLOCK_BYTES, c->size), to = min_u64(stop, end);
 		bool whole = off == from && to == stop, here = true;
-		uint32_t crc = crc32c_update(0, p, (size_t)(to - off));
+		uint64_t crc = crc64_update(0, p, (size_t)(to - off));
 
 		if (!whole) { /* the gap's block stays missing */
 			pthread_mutex_lock(&c->o->lock);
@@ -159,20 +159,20 @@ static void note_sent(void *arg, uint64_t off, const void *data, size_t len)
 	}
 }
 
-static bool part_crc(void *arg, uint64_t off, uint64_t len, uint32_t *ret)
+static bool part_crc(void *arg, uint64_t off, uint64_t len, uint64_t *ret)
 {
 	const struct commit *c = arg;
 	uint64_t sum = 0, end = off + len;
-	uint32_t crc;
+	uint64_t crc;
 
 	if (off % BLOCK_BYTES || (end % BLOCK_BYTES && end != c->size))
 		return false;
 	for (; off < end; off += BLOCK_BYTES) {
 		if (!present_crc(&c->sent, off / BLOCK_BYTES, &crc))
 			return false;
-		sum = checksum_combine(CHECKSUM_CRC32C, sum, crc, min_u64(BLOCK_BYTES, end - off));
+		sum = checksum_combine(CHECKSUM_CRC64NVME, sum, crc, min_u64(BLOCK_BYTES, end - off));
 	}
-	*ret = (uint32_t)sum;
+	*ret = sum;
 	return true;
 }
 
@@ -352,7 +352,7 @@ static void note_gap_locked(struct commit *c)
 	}
 	end = min_u64((o->gap_block + 1) * BLOCK_BYTES, c->size);
 	if (o->gap_end && o->gap_end < end && read_file(c, c->buf, (size_t)(end - o->gap_end), o->gap_end) == 0)
-		o->gap_crc = crc32c_update(0, c->buf, (size_t)(end - o->gap_end));
+		o->gap_crc = crc64_update(0, c->buf, (size_t)(end - o->gap_end));
 }
 
 /* The info of an object that we have just made: what its answer left out. */

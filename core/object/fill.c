@@ -34,8 +34,8 @@ struct fill {
 	uint64_t off, end, done; /* bytes; [off, done) is written */
 	char *buffer;            /* of what came behind done; NULL: written as it comes, or not needed yet */
 	size_t buffered;
-	uint32_t crc; /* of the block that done lies in */
-	uint32_t
+	uint64_t crc; /* of the block that done lies in */
+	uint64_t
 	    *held; /* what comes is compared with a checksum at its end: crcs of blocks that are not shown before */
 	unsigned epoch, pins;                                  /* pins: somebody is about to start or cancel the call */
 	int setup;                                             /* -errno: the file could not be made */
@@ -76,7 +76,7 @@ static int advance_locked(struct fill *f, const char *data, size_t len)
 		uint64_t stop = min_u64(block_end, f->end);
 		size_t n = (size_t)min_u64(len, stop - f->done);
 
-		f->crc = crc32c_update(f->crc, data, n);
+		f->crc = crc64_update(f->crc, data, n);
 		f->done += n;
 		data += n;
 		len -= n;

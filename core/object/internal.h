@@ -100,7 +100,7 @@ struct object {
 	struct present present; /* of base */
 	uint64_t base_end;      /* bytes from here on are not the base's: the lowest size that a truncate reached */
 	uint64_t gap_block, gap_end; /* of this block only what lies before gap_end is missing; see commit.c */
-	uint32_t gap_crc;            /* of what lies behind gap_end in that block */
+	uint64_t gap_crc;            /* of what lies behind gap_end in that block */
 	unsigned epoch;              /* counts changes of name and base */
 	bool publishing; /* a request that replaces the base is on its way: a fill that gets ESTALE is not lost yet */
 

@@ -12,7 +12,7 @@
  *    without a hook gets a complete, pinned range before;
  *  - a fill never extends the file, never overwrites a claimed byte, and never mixes two versions: every GET after the
  *    first carries If-Match; a changed object is ESTALE;
- *  - what changed is computed by crc32c per block against what was filled, not believed from marks.
+ *  - what changed is computed by a checksum per block against what was filled, not believed from marks.
  *
  * Threads: any thread may call anything; calls on one object serialise on its mutex, network is waited for without it.
  */

@@ -21,7 +21,7 @@ static bool untouched_locked(struct object *o, const char *etag, size_t len)
 static void mark_locked(struct object *o, const char *data, size_t len)
 {
 	for (size_t off = 0; off < len; off += BLOCK_BYTES) {
-		uint32_t crc = crc32c_update(0, data + off, min_u64(BLOCK_BYTES, len - off));
+		uint64_t crc = crc64_update(0, data + off, min_u64(BLOCK_BYTES, len - off));
 
 		if (present_set(&o->present, off / BLOCK_BYTES, &crc))
 			return; /* what is not marked is fetched again */

@@ -12,7 +12,7 @@ _Static_assert(WORDS == 2, "anything(), has_droppable()");
 struct present_chunk {
 	uint64_t here[WORDS], known[WORDS], busy[WORDS], pinned[WORDS];
 	uint64_t used;
-	uint32_t crc[CHUNK_BLOCKS];
+	uint64_t crc[CHUNK_BLOCKS];
 };
 
 static bool bit(const uint64_t *words, uint64_t block)
@@ -86,7 +86,7 @@ bool present_has(const struct present *p, uint64_t block)
 	return c && bit(c->here, block);
 }
 
-bool present_crc(const struct present *p, uint64_t block, uint32_t *ret)
+bool present_crc(const struct present *p, uint64_t block, uint64_t *ret)
 {
 	const struct present_chunk *c = chunk_of(p, block);
 
@@ -96,7 +96,7 @@ bool present_crc(const struct present *p, uint64_t block, uint32_t *ret)
 	return true;
 }
 
-int present_set(struct present *p, uint64_t block, const uint32_t *crc)
+int present_set(struct present *p, uint64_t block, const uint64_t *crc)
 {
 	struct present_chunk *c;
 

@@ -1,8 +1,11 @@
 /**
- * present.h - which blocks of an object's base are in its file, and the crc32c of each as it arrived.
+ * present.h - which blocks of an object's base are in its file, and the crc of each as it arrived.
  *
  * Blocks are BLOCK_BYTES; the last one ends with the base. Memory grows with what is present, not with the size: 8 MiB
- * of an object cost 600 bytes once the first of its blocks came. Not locked: guarded by the object.
+ * of an object cost 1,100 bytes once the first of its blocks came. Not locked: guarded by the object.
+ *
+ * The crc tells whether a block was changed, so it must not be one that formats embed: data that carries its own CRC32C
+ * (ext4's superblock) has the same CRC32C whatever is written to it. Ours is CRC64NVME.
  */
 #ifndef S3SHIM_OBJECT_PRESENT_H
 #define S3SHIM_OBJECT_PRESENT_H
@@ -29,10 +32,10 @@ void present_deinit(struct present *p);
 
 bool present_has(const struct present *p, uint64_t block);
 /** present_crc() - Return: true and the crc if the block is present and its crc is known. */
-bool present_crc(const struct present *p, uint64_t block, uint32_t *ret);
+bool present_crc(const struct present *p, uint64_t block, uint64_t *ret);
 /** present_set() - it is here now; @crc NULL: unknown, so it counts as changed. Return: 0, also behind the end;
  * -ENOMEM. */
-int present_set(struct present *p, uint64_t block, const uint32_t *crc);
+int present_set(struct present *p, uint64_t block, const uint64_t *crc);
 
 /* A block that is on its way: somebody else fetches it. -ENOMEM. Cleared by present_set(). */
 bool present_busy(const struct present *p, uint64_t block);

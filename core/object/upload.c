@@ -216,7 +216,7 @@ struct flight {
 	bool busy;
 	size_t index;
 	uint64_t len;
-	uint32_t crc;
+	uint64_t crc;
 	void *buffer;
 	int scratch;
 };
@@ -272,7 +272,7 @@ static int copy_out(struct upload *u, struct flight *f, const struct plan_part *
 		if (r == 0 && !whole && pwrite(f->scratch, f->buffer, n, (off_t)done) != (ssize_t)n)
 			r = -ENOSPC;
 		if (r == 0) {
-			f->crc = crc32c_update(f->crc, f->buffer, n);
+			f->crc = crc64_update(f->crc, f->buffer, n);
 			from->sent(from->arg, p->off + done, f->buffer, n);
 		}
 	}

@@ -25,7 +25,7 @@ struct upload_terms {
 struct upload_part {
 	bool sent;
 	uint64_t len;
-	uint32_t crc; /* crc32c; of data only */
+	uint64_t crc; /* as present.h has it; of data only */
 	struct s3_part part;
 };
 
@@ -43,8 +43,8 @@ struct upload_source {
 	int fd;
 	bool live;        /* somebody may still write: each part is copied first, and what was copied is what is sent */
 	const char *etag; /* of the base that is copied from */
-	/* crc32c of a part that nobody writes to; false: not known. NULL with live. */
-	bool (*crc)(void *arg, uint64_t off, uint64_t len, uint32_t *ret);
+	/* crc of a part that nobody writes to; false: not known. NULL with live. */
+	bool (*crc)(void *arg, uint64_t off, uint64_t len, uint64_t *ret);
 	/* live: these are the bytes that are sent, in order within a part. */
 	void (*sent)(void *arg, uint64_t off, const void *data, size_t len);
 	void *arg;

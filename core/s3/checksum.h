@@ -23,9 +23,9 @@ uint64_t checksum_combine(enum checksum kind, uint64_t a, uint64_t b, uint64_t l
 /** checksum_update_portable() - the same without the machine's help; for tests. */
 uint64_t checksum_update_portable(enum checksum kind, uint64_t sum, const void *data, size_t len);
 
-static inline uint32_t crc32c_update(uint32_t sum, const void *data, size_t len)
+static inline uint64_t crc64_update(uint64_t sum, const void *data, size_t len)
 {
-	return (uint32_t)checksum_update(CHECKSUM_CRC32C, sum, data, len);
+	return checksum_update(CHECKSUM_CRC64NVME, sum, data, len);
 }
 
 /** checksum_name() - "CRC64NVME" as in XML and s3_info.checksum; the header is x-amz-checksum-<lower case>. */

@@ -327,3 +327,21 @@ def test_time_that_was_set_survives_an_open_for_writing(s3):
 : >>$S3/f; exec 5<>$S3/f; stat -L -c %Y /dev/fd/5; echo y >&5; stat -c %Y $S3/f""")
     first, second, written = map(int, r.out.split())
     assert first == second == 978307200 and written > first
+
+
+def test_change_that_a_crc32c_does_not_see(gw):
+    """Data with a checksum of itself, as an ext4 superblock, keeps its CRC32C whatever is written."""
+    data = bytearray(os.urandom(200_000))
+    gw.put("f", bytes(data))
+    changed = bytearray(data)
+    pattern = (1 | 0x82F63B78 << 1).to_bytes(5, "little")  # a multiple of the polynomial
+    changed[1000:1005] = bytes(a ^ b for a, b in zip(changed[1000:1005], pattern))
+    (gw.scratch / "changed").write_bytes(changed)
+    gw.python("""
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+os.read(fd, 200_000)
+os.pwrite(fd, open("changed", "rb").read()[1000:1005], 1000)
+os.close(fd)
+""", gw.path("f"))
+    assert gw.get("f") == bytes(changed)

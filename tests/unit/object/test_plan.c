@@ -121,7 +121,7 @@ Test(plan, five_tebibytes_fit_and_ten_gibibytes_are_some_hundred_parts)
 Test(present, of_five_tebibytes_takes_little_until_something_comes)
 {
 	struct present p;
-	uint32_t crc = 42, got = 0;
+	uint64_t crc = 42, got = 0;
 
 	cr_assert_eq(present_init(&p, GIB(5120)), 0);
 	cr_assert_eq(present_set(&p, 12345678, &crc), 0);
@@ -150,7 +150,7 @@ Test(present, is_whole_when_every_block_is)
 Test(present, rebased_it_forgets_what_was_cut)
 {
 	struct present p, sent;
-	uint32_t crc = 1, got;
+	uint64_t crc = 1, got;
 
 	cr_assert_eq(present_init(&p, BLOCK_BYTES * 10), 0);
 	cr_assert_eq(present_init(&sent, BLOCK_BYTES * 5), 0);
