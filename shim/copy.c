@@ -189,7 +189,9 @@ static int prepare_end(int fd, const off_t *off, bool writes, size_t *len)
 	struct desc *d = fdtab_routed(fd) ? fdtab_get(fd) : NULL;
 	long pos, rc = 0;
 
-	if (d && !(writes ? present_writes_free(d) : present_complete(d)) && fdtab_verify(fd, d)) {
+	if (d && d->kind == WIRE_KIND_DIR && fdtab_verify(fd, d))
+		rc = writes ? -EBADF : -EINVAL;
+	else if (d && !(writes ? present_writes_free(d) : present_complete(d)) && fdtab_verify(fd, d)) {
 		pos = off ? *off : SYS(lseek, fd, 0, SEEK_CUR);
 		*len = min_u64(*len, SPLICE_BYTES);
 		if (pos >= 0 && *len)

@@ -97,16 +97,28 @@ static inline bool neither_routed(int a, int b)
 	return !fdtab_routed(a) && !fdtab_routed(b);
 }
 
+static long send_file(int out, int in, off_t *off, size_t n)
+{
+	long flags;
+
+	if (likely(neither_routed(in, out)))
+		return COPY_KERNEL;
+	flags = SYS(fcntl, out, F_GETFL);
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	return copy_files(in, off, out, NULL, n);
+}
+
 EXPORT ssize_t sendfile(int out, int in, off_t *off, size_t n)
 {
-	long rc = likely(neither_routed(in, out)) ? COPY_KERNEL : copy_files(in, off, out, NULL, n);
+	long rc = send_file(out, in, off, n);
 
 	return likely(rc == COPY_KERNEL) ? REAL(sendfile)(out, in, off, n) : ret_errno(rc);
 }
 
 EXPORT ssize_t sendfile64(int out, int in, off64_t *off, size_t n)
 {
-	long rc = likely(neither_routed(in, out)) ? COPY_KERNEL : copy_files(in, off, out, NULL, n);
+	long rc = send_file(out, in, off, n);
 
 	return likely(rc == COPY_KERNEL) ? REAL(sendfile64)(out, in, off, n) : ret_errno(rc);
 }

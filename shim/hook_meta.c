@@ -100,6 +100,16 @@ static int set_fd(int fd, const struct change *c)
 	return rc;
 }
 
+/* fchmod and its kin, by number: they refuse an O_PATH descriptor. */
+static int set_open(int fd, const struct change *c)
+{
+	struct desc *d = fdtab_get(fd);
+	bool path_only = d && (d->flags & O_PATH) && fdtab_verify(fd, d);
+
+	desc_put(d);
+	return path_only ? -EBADF : set_fd(fd, c);
+}
+
 /* 0; -errno; META_FOREIGN: libc's, with the arguments as they are now. */
 static int set_at(int *dirfd, const char **path, int flags, const struct change *c, struct route *r)
 {
@@ -141,7 +151,7 @@ static int set_again(int done, int dirfd, const char *path, int flags, const str
 
 #define SET_FD(change, real) \
 	do { \
-		int rc_ = fdtab_routed(fd) ? set_fd(fd, &(change)) : META_FOREIGN; \
+		int rc_ = fdtab_routed(fd) ? set_open(fd, &(change)) : META_FOREIGN; \
 		return rc_ == META_FOREIGN ? (real) : (int)ret_errno(rc_); \
 	} while (0)
 

@@ -117,9 +117,24 @@ static int pair_call(struct pair *p, enum wire_type type, uint32_t flags)
 	return rc > 0 ? -EXDEV : rc;
 }
 
+/* What the kernel finds wrong with a name on another file system before it says so: 0, or -errno. */
+static int wrong(int dirfd, const char *path)
+{
+	long rc = 0;
+
+	if (!path)
+		return -EFAULT;
+	if (!*path)
+		return -ENOENT;
+	if (*path != '/' && dirfd != AT_FDCWD)
+		rc = SYS(fcntl, dirfd, F_GETFD);
+	return rc < 0 ? (int)rc : 0;
+}
+
 static int pair(int *fromfd, const char **from, int *tofd, const char **to, enum wire_type type, uint32_t flags)
 {
 	struct pair p;
+	int rc = 0;
 
 	p.rc_a = route_at(fromfd, from, &p.a);
 	p.rc_b = route_at(tofd, to, &p.b);
@@ -131,6 +146,12 @@ static int pair(int *fromfd, const char **from, int *tofd, const char **to, enum
 		p.rc_b = foreign_lead(*tofd, *to, AT_SYMLINK_NOFOLLOW, &p.b) == FOREIGN_MOUNT;
 	else if (p.rc_b == ROUTE_MOUNT && p.rc_a == ROUTE_FOREIGN)
 		p.rc_a = foreign_lead(*fromfd, *from, AT_SYMLINK_NOFOLLOW, &p.a) == FOREIGN_MOUNT;
+	if (p.rc_a != ROUTE_MOUNT && p.rc_b == ROUTE_MOUNT)
+		rc = wrong(*fromfd, *from);
+	else if (p.rc_a == ROUTE_MOUNT && p.rc_b != ROUTE_MOUNT)
+		rc = wrong(*tofd, *to);
+	if (rc)
+		return rc;
 	if (p.rc_a == ROUTE_MOUNT || p.rc_b == ROUTE_MOUNT)
 		return pair_call(&p, type, flags);
 	/* Both foreign, one of them by `..` out of a mount: the rewritten path lives in a buffer of ours. */

@@ -35,10 +35,10 @@ static int allocate(int fd, int mode, off_t off, off_t len)
 
 	if (!d)
 		return SYNC_FOREIGN;
-	if (d->kind == WIRE_KIND_DIR || !desc_writable(d)) {
-		rc = -EBADF;
-	} else if (off < 0 || len <= 0) {
+	if (off < 0 || len <= 0) {
 		rc = -EINVAL;
+	} else if (d->kind == WIRE_KIND_DIR || !desc_writable(d)) {
+		rc = -EBADF;
 	} else {
 		req = (struct wire_fallocate_req){
 			.file = d->file, .off = (uint64_t)off, .len = (uint64_t)len, .mode = (uint32_t)mode
@@ -193,7 +193,16 @@ EXPORT int posix_fadvise64(int fd, off64_t off, off64_t len, int advice)
 
 EXPORT ssize_t readahead(int fd, off64_t off, size_t n)
 {
-	if (n == 0 && is_special(fd))
-		return 0;
+	struct desc *d = fdtab_ours(fd);
+	bool ours = d;
+	int rc = 0;
+
+	if (d && ((d->flags & O_ACCMODE) == O_WRONLY || (d->flags & O_PATH)))
+		rc = -EBADF;
+	else if (d && d->kind == WIRE_KIND_DIR)
+		rc = -EINVAL;
+	desc_put(d);
+	if (rc || (ours && n == 0))
+		return ret_errno(rc);
 	ANSWER(advise(fd, off, (off_t)min_u64(n, INT64_MAX), POSIX_FADV_WILLNEED), REAL(readahead)(fd, off, n));
 }

@@ -106,19 +106,22 @@ int change_delete(struct s3volume *v, const char *bucket, const char *key, struc
 	return rc == -ENOENT ? 0 : rc;
 }
 
+/* The folders above it too: they are prefixes of nothing else, perhaps. */
 void change_keep_folder(struct s3volume *v, const struct s3key *k)
 {
-	struct s3key folder;
+	struct s3key folder = *k;
 	char id[NAMES_ID_MAX];
 	struct node *node;
 
-	s3path_parent(&v->root, k, &folder);
-	if (!folder.key[0])
-		return; /* a mount point may be a name of another mount, a bucket's top is none */
-	names_id(&folder, id);
 	pthread_mutex_lock(&v->space->names.lock);
-	node = names_get(&v->space->names, id);
-	if (node && !node->open) {
+	while (folder.place == S3PLACE_KEY) {
+		s3path_parent(&v->root, &folder, &folder);
+		if (!folder.key[0])
+			break; /* a mount point may be a name of another mount, a bucket's top is none */
+		names_id(&folder, id);
+		node = names_get(&v->space->names, id);
+		if (!node || node->open)
+			continue;
 		if (node->kind != NODE_DIR)
 			names_set_dir(&v->space->names, node);
 		node->sticky = true;
@@ -189,11 +192,11 @@ static int do_put(struct walk *w, void *arg)
 	struct attr a;
 	int rc;
 
-	if (w->must_dir)
-		return -ENOENT;
 	rc = check_new(w);
 	if (rc)
 		return rc;
+	if (w->must_dir)
+		return -ENOENT;
 	change_new_attr(w->call, n->mode, &a);
 	return change_put(w->v, w->call, &w->key, &a, n->body, &w->call->err);
 }

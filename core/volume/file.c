@@ -250,8 +250,13 @@ static int file_open(struct volume *v, struct vcall *call, const char *path, uin
 	int fd = -1, rc;
 
 	flags &= flags & O_PATH ? with_path : known;
-	if ((flags & O_CREAT) && ends_with_slash(path))
-		return -EISDIR;
+	if ((flags & O_CREAT) && ends_with_slash(path)) {
+		cleanup_close int parent = -1;
+		char name[NAME_MAX + 1];
+
+		rc = parent_as(fv, call, path, &parent, name);
+		return rc ? rc : -EISDIR;
+	}
 	rc = open_host(fv, call, path, flags, mode, &fd);
 	if (rc)
 		return rc;

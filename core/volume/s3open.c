@@ -408,8 +408,10 @@ static int do_open(struct walk *w, void *arg)
 
 	if ((a->flags & O_TMPFILE) == O_TMPFILE)
 		return -EOPNOTSUPP;
-	if (w->must_dir && (a->flags & O_CREAT))
-		return -EISDIR;
+	if (w->must_dir && (a->flags & O_CREAT) && w->key.place == S3PLACE_KEY) {
+		rc = lookup_create(w->v, &w->key, &(struct facts){ 0 }, &w->call->err);
+		return rc == -ENOENT ? walk_missing(w) : rc ? rc : -EISDIR;
+	}
 	if (w->key.place != S3PLACE_KEY && (a->flags & O_CREAT))
 		return a->flags & O_EXCL ? -EEXIST : -EISDIR;
 	if (!(a->flags & O_CREAT) && ((a->flags & O_DIRECTORY) || w->must_dir || w->key.place != S3PLACE_KEY))

@@ -227,7 +227,7 @@ int s3_mknod(struct volume *v, struct vcall *call, const char *path, uint32_t mo
 int change_put(struct s3volume *v, struct vcall *call, const struct s3key *k, const struct attr *a, const char *body,
 	       struct err *err);
 int change_delete(struct s3volume *v, const char *bucket, const char *key, struct err *err);
-/** change_keep_folder() - a name was taken out of the folder of @k: it stays though it may be empty now. */
+/** change_keep_folder() - a name was taken out of the folder of @k: it and those above stay though they may be empty. */
 void change_keep_folder(struct s3volume *v, const struct s3key *k);
 /** change_gone() - the name at @k is gone from the bucket: an open file there goes on without one. */
 void change_gone(struct s3volume *v, const struct s3key *k);

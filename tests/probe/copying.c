@@ -39,6 +39,14 @@ int main(int argc, char **argv)
 	char buf[8];
 
 	probe_begin(argc, argv);
+	in = open(at(""), O_RDONLY);
+	say("sendfile from a folder to a folder", sendfile(in, in, NULL, 10));
+	say("readahead of a folder", readahead(in, 0, 10));
+	pipe(p);
+	say("splice from a folder", splice(in, NULL, p[1], NULL, 10, SPLICE_F_NONBLOCK));
+	close(p[0]);
+	close(p[1]);
+	close(in);
 	fill("in");
 	in = open(at("in"), O_RDONLY);
 	out = open(at("sent"), O_WRONLY | O_CREAT, 0644);

@@ -23,6 +23,12 @@ int main(int argc, char **argv)
 	say("rename", rename(at("f"), at("g")));
 	show("f");
 	show("g");
+	say("symlink with a slash", symlink("g", at("n/")));
+	say("symlink over a file, with a slash", symlink("x", at("g/")));
+	say("rename from nowhere", renameat(AT_FDCWD, "", AT_FDCWD, at("h")));
+	say("rename to nowhere", renameat(AT_FDCWD, at("g"), AT_FDCWD, ""));
+	say("rename below no descriptor", renameat(77, "x", AT_FDCWD, at("h")));
+	say("link below no descriptor", linkat(AT_FDCWD, at("g"), 77, "x", 0));
 	say("rename missing", rename(at("f"), at("h")));
 	say("rename to itself", rename(at("g"), at("g")));
 	make("h", "file h, longer");

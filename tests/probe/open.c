@@ -7,6 +7,8 @@ int main(int argc, char **argv)
 	int fd;
 
 	probe_begin(argc, argv);
+	say_ok("create with a slash, below nothing", open(at("none/x/"), O_WRONLY | O_CREAT, 0644));
+	say_ok("create with a slash", open(at("none/"), O_WRONLY | O_CREAT, 0644));
 	say_ok("open missing", open(at("none"), O_RDONLY));
 	say_ok("open missing rdwr", open(at("none"), O_RDWR));
 	say_ok("open in missing folder", open(at("no/file"), O_WRONLY | O_CREAT, 0644));

@@ -38,6 +38,9 @@ int main(int argc, char **argv)
 	show("f");
 	fd = open(at("f"), O_RDONLY);
 	say("ftruncate rdonly", ftruncate(fd, 0));
+	say("fallocate rdonly", fallocate(fd, 0, 0, 5));
+	say("fallocate rdonly, negative", fallocate(fd, 0, -1, 5));
+	say("fallocate rdonly, nothing", fallocate(fd, 0, 0, 0));
 	close(fd);
 	make("g", "some content");
 	fd = say_ok("O_TRUNC", open(at("g"), O_RDWR | O_TRUNC));
