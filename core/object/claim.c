@@ -14,6 +14,7 @@
 static int allocate_ahead_locked(struct object *o, uint64_t end, struct err *err)
 {
 	uint64_t want = round_up(end, CLAIM_WINDOW);
+	int r;
 
 	if (o->stage.rw < 0 || end <= o->allocated || end == UINT64_MAX)
 		return 0;
@@ -22,11 +23,10 @@ static int allocate_ahead_locked(struct object *o, uint64_t end, struct err *err
 		if (space_charge(o, want - o->allocated, false) < 0)
 			return err_set(err, ENOSPC, "no memory is left for files that are being written");
 	}
-	if (fallocate(o->stage.rw, FALLOC_FL_KEEP_SIZE, (off_t)o->allocated, (off_t)(want - o->allocated)) < 0) {
-		int saved = errno;
-
+	r = stage_allocate(&o->stage, o->allocated, want - o->allocated);
+	if (r < 0) {
 		space_discharge(o, want - o->allocated);
-		return err_set(err, saved, "allocating memory for a file: %s", strerror(saved));
+		return err_set(err, -r, "allocating memory for a file: %s", strerror(-r));
 	}
 	o->allocated = want;
 	return 0;

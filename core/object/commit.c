@@ -405,8 +405,11 @@ static int prepare(struct commit *c, struct err *err)
 		c->meta = c->base.meta;
 		memcpy(c->content_type, c->base.content_type, sizeof(c->content_type));
 	}
-	if (o->events.prepare)
-		o->events.prepare(o->arg, o, &c->meta, c->content_type, sizeof(c->content_type));
+	if (o->events.prepare && o->events.prepare(o->arg, o, &c->meta, c->content_type, sizeof(c->content_type))) {
+		pthread_mutex_lock(&o->lock);
+		c->touched = o->touched = true; /* the object's too: should this upload fail, the next one sends it */
+		pthread_mutex_unlock(&o->lock);
+	}
 	if (present_init(&c->sent, c->size) < 0)
 		return err_set(err, ENOMEM, "no memory");
 	return 0;

@@ -60,8 +60,9 @@ struct object_name {
 
 /** Called without the object's mutex; @arg is object_set_owner()'s. */
 struct object_events {
-	/* Fill in metadata (mode, owner, times) and Content-Type of an upload that begins now. */
-	void (*prepare)(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room);
+	/* Fill in metadata (mode, owner, times) and Content-Type of an upload that begins now. Return: was any of it
+	 * changed since it was last written, so that it is to be sent though no byte differs? */
+	bool (*prepare)(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room);
 	/* The object in the bucket is now @info. */
 	void (*committed)(void *arg, struct object *o, const struct s3_info *info);
 	/* No descriptor is left and nothing is to be uploaded: the owner forgets its files, each with object_unref().

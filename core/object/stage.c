@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -242,6 +243,36 @@ static int write_all(int fd, const char *data, size_t len, uint64_t off)
 	return 0;
 }
 
+/*
+ * What keeps st_mtime looks at it, changes the file and puts it back: meanwhile neither another one nor
+ * stage_set_mtime() may come. The kernel takes an inode's lock for each write anyhow.
+ */
+static pthread_mutex_t *times_lock(const struct stage *s)
+{
+	static pthread_mutex_t locks[] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+					   PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+					   PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+					   PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER };
+
+	return &locks[(unsigned)s->ro % (sizeof(locks) / sizeof(locks[0]))];
+}
+
+int stage_allocate(const struct stage *s, uint64_t off, uint64_t len)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+	int r = 0;
+
+	pthread_mutex_lock(times_lock(s));
+	if (fstat(s->rw, &st) < 0 || fallocate(s->rw, FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len) < 0)
+		r = -errno;
+	times[1] = st.st_mtim;
+	if (r == 0)
+		(void)futimens(s->rw, times);
+	pthread_mutex_unlock(times_lock(s));
+	return r;
+}
+
 int stage_fill(const struct stage *s, struct watched *w, const void *data, size_t len, uint64_t off, bool keep_mtime)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
@@ -250,11 +281,15 @@ int stage_fill(const struct stage *s, struct watched *w, const void *data, size_
 
 	if (fd < 0)
 		return fd;
+	if (keep_mtime)
+		pthread_mutex_lock(times_lock(s));
 	r = keep_mtime && fstat(fd, &st) < 0 ? -errno : write_all(fd, data, len, off);
 	if (r == 0 && keep_mtime) {
 		times[1] = st.st_mtim;
 		(void)futimens(fd, times);
 	}
+	if (keep_mtime)
+		pthread_mutex_unlock(times_lock(s));
 	stage_return(s, w, fd);
 	return r;
 }
@@ -305,7 +340,9 @@ int stage_set_mtime(const struct stage *s, struct watched *w, int64_t mtime_ns)
 	}
 	times[1].tv_sec = sec;
 	times[1].tv_nsec = ns;
+	pthread_mutex_lock(times_lock(s));
 	r = futimens(fd, times) < 0 ? -errno : 0;
+	pthread_mutex_unlock(times_lock(s));
 	stage_return(s, w, fd);
 	return r;
 }

@@ -60,6 +60,8 @@ void stage_return(const struct stage *s, struct watched *w, int fd);
 
 /** stage_fill() - bytes of the base arrived; @keep_mtime: st_mtime is the program's, it does not change. */
 int stage_fill(const struct stage *s, struct watched *w, const void *data, size_t len, uint64_t off, bool keep_mtime);
+/** stage_allocate() - room for [off, off + len) of a memfd, at once; st_mtime and st_size stay */
+int stage_allocate(const struct stage *s, uint64_t off, uint64_t len);
 /** stage_punch() - give the space of the range back; it reads as zeros, and st_mtime changes. */
 int stage_punch(const struct stage *s, struct watched *w, uint64_t off, uint64_t len);
 

@@ -125,7 +125,7 @@ static int begin(struct object *o, struct stream *st, struct err *err)
 	}
 	pthread_mutex_unlock(&o->lock);
 	if (o->events.prepare)
-		o->events.prepare(o->arg, o, &st->meta, content_type, sizeof(content_type));
+		(void)o->events.prepare(o->arg, o, &st->meta, content_type, sizeof(content_type));
 	return upload_begin(&st->upload, o->store, st->name, true, &st->meta, content_type, err);
 }
 

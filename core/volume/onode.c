@@ -120,15 +120,16 @@ static struct onode *onode_of_event(struct s3volume *v, struct object *o)
 
 /* events of the object layer */
 
-static void on_prepare(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room)
+static bool on_prepare(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room)
 {
 	struct s3volume *v = arg;
 	struct onode *n = onode_of_event(v, o);
 	int64_t mtime = object_mtime_ns(o);
 	struct attr *a;
+	bool due;
 
 	if (!n)
-		return;
+		return false;
 	pthread_mutex_lock(&v->space->names.lock);
 	a = &n->node->attr;
 	a->mode = attr_mode(a, false);
@@ -138,6 +139,7 @@ static void on_prepare(void *arg, struct object *o, struct s3_meta *meta, char *
 		a->gid = v->gid;
 	a->mtime_ns = mtime;
 	a->have |= ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_MTIME;
+	due = n->node->attr_dirty;
 	deferred_clear_locked(v, n->node);
 	(void)attr_to_meta(a, meta);
 	if (!content_type[0]) {
@@ -147,6 +149,7 @@ static void on_prepare(void *arg, struct object *o, struct s3_meta *meta, char *
 	}
 	pthread_mutex_unlock(&v->space->names.lock);
 	onode_put(v, n);
+	return due;
 }
 
 static void on_committed(void *arg, struct object *o, const struct s3_info *info)

@@ -83,6 +83,8 @@ int s3_set_attr(struct s3volume *v, struct vcall *call, const struct s3key *k, s
 	/* an upload that is due anyway carries it */
 	if (o && (set->mask & mtime) && object_dirty(o))
 		object_touch(o, touched);
+	else if (o && (set->mask & mtime))
+		object_set_base_mtime(o, touched);
 	object_unref(o);
 	return rc;
 }

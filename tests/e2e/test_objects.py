@@ -216,6 +216,17 @@ def test_mode_and_time_in_the_metadata(s3):
     assert meta["file-permissions"].endswith("750") and int(meta["file-mtime"].rstrip("ns")[:10]) == 1500000000
 
 
+def test_folders_stay_when_their_last_file_goes(gw):
+    gw.put("d/e/a", b"x")
+    gw.put("g/h/a", b"x")
+    gw.sh("mv $S3/d/e/a $S3/b; stat $S3/d/e $S3/d; rm $S3/g/h/a; stat $S3/g/h $S3/g", options=["--ttl", "0s"])
+
+
+def test_mode_that_is_set_behind_a_commit(s3):
+    s3.python("import os\nfd = os.open('/s3/f', os.O_WRONLY | os.O_CREAT, 0o755)\nos.fsync(fd)\nos.fchmod(fd, 0o640)")
+    assert s3.head("f")["Metadata"]["file-permissions"].endswith("640")
+
+
 def test_fsync_commits(gw, eventually):
     p = gw.start(["/usr/bin/python3", "-c", """
 import os

@@ -640,10 +640,32 @@ Test(object_write, punched_ranges_are_zeros)
 	cr_assert(fake_is("k", want, KIB(300)));
 }
 
-static void give_mtime(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room)
+static bool give_mtime(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room)
 {
 	(void)arg, (void)content_type, (void)room;
 	s3_meta_set(meta, "file-mtime", object_mtime_ns(o) == 1234567890000000005 ? "1234567890000000005ns" : "other");
+	return false;
+}
+
+static bool give_mode(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room)
+{
+	(void)arg, (void)o, (void)content_type, (void)room;
+	s3_meta_set(meta, "file-permissions", "0100600");
+	return true;
+}
+
+Test(object_write, a_mode_that_is_due_is_a_copy_onto_itself)
+{
+	struct s3_info info;
+	struct prog p;
+
+	bench_events.prepare = give_mode;
+	bench_make("k", 100, 1);
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_RDWR), 0);
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert_eq(fake_count(S3_COPY_OBJECT), 1);
+	cr_assert(fake_info("k", &info));
+	cr_assert_str_eq(s3_meta_get(&info.meta, "file-permissions"), "0100600");
 }
 
 Test(object_write, times_alone_are_a_copy_onto_itself)
