@@ -197,6 +197,12 @@ class FileMount(Mount):
         return sorted(k for k in found if k.startswith(prefix))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--minutes", type=float, default=0, help="tests/model: run so long")
+    parser.addoption("--shrink", action="store_true", help="tests/model: with --minutes, look for the shortest failure")
+    parser.addoption("--seed", type=int, default=1, help="tests/model: begin with this seed")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "sanitized: run again with an instrumented broker by tests/run.sh asan and tsan")
 

@@ -1,11 +1,12 @@
 #!/bin/bash
-# Install, build with -Werror and test: tests/run.sh [unit|probe|e2e|fault|lint|asan|tsan|bench|programs]... [pytest or ctest options]
+# Install, build with -Werror and test: tests/run.sh [unit|probe|e2e|fault|lint|asan|tsan|model|bench|programs]... [pytest or ctest options]
 #
 #   tests/run.sh                     everything but bench and programs
 #   tests/run.sh unit                Criterion programs, by ctest
 #   tests/run.sh e2e -k rename       scenarios whose name contains "rename"
 #   tests/run.sh asan                units and the scenarios marked `sanitized`, broker and tools under ASan and UBSan
 #   tests/run.sh tsan                those scenarios under ThreadSanitizer
+#   tests/run.sh model --minutes N   random calls, natively and on a mount, for so long (--seed S, --shrink, -k s3)
 #   tests/run.sh programs            every scenario of tests/e2e/programs; writes docs/COMPATIBILITY.md
 #   tests/run.sh bench               figures as JSON; never fails because of a time
 #
@@ -18,12 +19,12 @@ unset LD_PRELOAD "${!AWS_@}" "${!S3SHIM_@}" PYTHONPATH VIRTUAL_ENV
 parts=()
 while [ $# -gt 0 ] && [[ $1 != -* ]]; do
 	case $1 in
-	unit | probe | e2e | fault | lint | asan | tsan | bench | programs) parts+=("$1") ;;
-	*) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	unit | probe | e2e | fault | lint | asan | tsan | model | bench | programs) parts+=("$1") ;;
+	*) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 	shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(unit lint probe e2e fault asan tsan)
+[ ${#parts[@]} -gt 0 ] || parts=(unit lint probe e2e fault model asan tsan)
 
 failed=()
 step() {
@@ -52,7 +53,7 @@ sanitized() { # preset, options
 	build "$1" || return 1
 	local status=0
 	[ "$1" = tsan ] || ctest --test-dir "build/$1" -L unit --output-on-failure -j2 || status=1
-	S3SHIM_TEST_TIMEOUT=180 python_tests "$1" tests/e2e -m sanitized "${@:2}" || status=1
+	S3SHIM_TEST_TIMEOUT=180 python_tests "$1" tests/e2e tests/model -m sanitized "${@:2}" || status=1
 	if compgen -G "build/$1/report.*" >/dev/null; then
 		head -n 60 build/"$1"/report.*
 		status=1
@@ -76,6 +77,7 @@ for part in "${parts[@]}"; do
 	probe) step probe python_tests ci tests/e2e/test_probes.py "$@" ;;
 	e2e) step e2e python_tests ci tests/e2e --ignore=tests/e2e/test_probes.py "$@" ;;
 	fault) step fault python_tests ci tests/fault "$@" ;;
+	model) step model python_tests ci tests/model -s "$@" ;;
 	lint) step lint python_tests ci tests/lint "$@" ;;
 	asan | tsan) step "$part" sanitized "$part" "$@" ;;
 	programs)

@@ -129,7 +129,7 @@ static int check_version(const struct recover_entry *e, bool there, const struct
 			       e->bucket, e->key);
 }
 
-static void prepare(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room)
+static bool prepare(void *arg, struct object *o, struct s3_meta *meta, char *content_type, size_t room)
 {
 	const struct recover_entry *e = arg;
 	char text[32];
@@ -137,6 +137,7 @@ static void prepare(void *arg, struct object *o, struct s3_meta *meta, char *con
 	(void)o, (void)content_type, (void)room;
 	(void)snprintf(text, sizeof(text), "%lldns", (long long)e->mtime_ns);
 	(void)s3_meta_set(meta, "file-mtime", text);
+	return false; /* what is written back is whole */
 }
 
 int writeback_run(struct object_store *store, struct s3_client *client, const struct recover_entry *e, bool force,
