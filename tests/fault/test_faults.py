@@ -307,5 +307,5 @@ def test_server_that_refuses_some_requests(gw, tmp_path):
         (gw.scratch / "expected").write_bytes(data)
         r = gw.sh("cmp $S3/f expected; cp expected $S3/g; for i in 1 2 3 4 5; do echo $i >$S3/d$i; done; cat $S3/d*")
     assert r.out == "1\n2\n3\n4\n5\n"
-    assert gw.get("g") == data and gw.uploads() == []
+    assert gw.get("g") == data and len(gw.uploads()) <= proxy.cut_creates
     assert r.stats["retries"] > 0 and proxy.refused > 0 and proxy.cut > 0

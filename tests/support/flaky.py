@@ -10,7 +10,7 @@ SLOW_DOWN = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>slower</
 class Flaky:
     def __init__(self, port, refuse_every=3, cut_every=7):
         self.target, self.refuse_every, self.cut_every = port, refuse_every, cut_every
-        self.refused = self.cut = 0
+        self.refused = self.cut = self.cut_creates = 0  # cut_creates: uploads begun whose id nobody was told
         self._count = itertools.count(1)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._listener.getsockname()[1]
@@ -101,6 +101,7 @@ class Flaky:
         if number % self.cut_every == 0 and length > 1:
             self._pass(from_server, client, length // 2)
             self.cut += 1
+            self.cut_creates += first[1].endswith((b"?uploads", b"?uploads="))
             return False
         self._pass(from_server, client, length)
         return True
