@@ -57,6 +57,11 @@ static uint32_t under_count(void)
 	return n;
 }
 
+bool foreign_covers(void)
+{
+	return under_count() != 0;
+}
+
 bool foreign_is_mount(const struct stat *st, struct route *ret)
 {
 	if (!S_ISDIR(st->st_mode))

@@ -45,6 +45,9 @@ static inline enum foreign foreign_again(long rc, int dirfd, const char *path, i
 		} \
 	} while (0)
 
+/** foreign_covers() - does a mount point lie over a folder that exists? Where not, nothing needs to be compared. */
+bool foreign_covers(void);
+
 /** foreign_is_mount() - is @st the folder that lies under a mount point, reached by a link? Then *ret is its route. */
 bool foreign_is_mount(const struct stat *st, struct route *ret);
 

@@ -41,7 +41,8 @@ static int leave(const char *path)
 	}
 	if (rc)
 		return rc;
-	if (route_active() && SYS(newfstatat, AT_FDCWD, ".", &st, 0) == 0 && foreign_is_mount(&st, &r))
+	if (route_active() && foreign_covers() && SYS(newfstatat, AT_FDCWD, ".", &st, 0) == 0 &&
+	    foreign_is_mount(&st, &r))
 		return (int)ret_errno(enter(&r));
 	cwd_leave();
 	return 0;

@@ -258,7 +258,7 @@ static DIR *open_foreign(const char *path)
 		default:
 			return NULL;
 		}
-	if (SYS(fstat, REAL(dirfd)(dir), &st) == 0 && foreign_is_mount(&st, &r)) {
+	if (foreign_covers() && SYS(fstat, REAL(dirfd)(dir), &st) == 0 && foreign_is_mount(&st, &r)) {
 		(void)REAL(closedir)(dir);
 		return stream_on(fd_open(&r, OPENDIR_FLAGS, 0));
 	}
