@@ -63,8 +63,8 @@ EXPORT int lio_listio64(int mode, struct aiocb64 *const list[], int count, struc
 	return rc ? (int)ret_errno(rc) : REAL(lio_listio64)(mode, list, count, done);
 }
 
-/* What is under way must be in the file before it is uploaded: aio_fsync() waits for its turn in libc's queue, which
- * nobody here can see; so the upload follows at close, and this one is the staging file's. */
+/* aio_fsync() waits for its turn in libc's queue, which nobody here can see: what is in the file now is uploaded, what
+ * is still queued goes with the next commit, at close. */
 static int commit(const struct aiocb *cb)
 {
 	struct desc *d = cb ? fdtab_ours(cb->aio_fildes) : NULL;
