@@ -183,16 +183,16 @@ int main(int argc, char **argv)
 			printf("s3ctl %s\n", S3SHIM_VERSION);
 			return 0;
 		}
-		if (options && strcmp(word, "--") == 0)
+		if (options && strcmp(word, "--") == 0) {
 			options = false;
-		else if (options && word[0] == '-' && word[1] && !take_option(&q, argv, argc, &i))
-			return bad_word(word);
-		else if (options && word[0] == '-' && word[1])
-			continue;
-		else if (c)
+		} else if (options && word[0] == '-' && word[1]) {
+			if (!take_option(&q, argv, argc, &i))
+				return bad_word(word);
+		} else if (c) {
 			q.words[q.word_count++] = argv[i];
-		else if (!(c = find(word)))
+		} else if (!(c = find(word))) {
 			return bad_word(word);
+		}
 	}
 	return c && c->run ? run(c, &q) : usage(stderr, EXIT_USAGE);
 }

@@ -52,8 +52,9 @@ static enum asset_class class_of(int errnum, int http_status)
 
 void preflight_fail(struct asset_check *check, const struct err *err, int http_status)
 {
-	const char *text = err_text(err), *id = strstr(text, " (request "), *begin = strstr(text, "': ");
+	const char *text = err_text(err), *begin = strstr(text, "': ");
 	size_t len;
+	char *id;
 
 	fail(check, class_of(err->errnum, http_status),
 	     begin && check->asset->bucket && http_status ? begin + 3 : text);
@@ -62,7 +63,7 @@ void preflight_fail(struct asset_check *check, const struct err *err, int http_s
 		return;
 	len = strcspn(id + 10, ")");
 	snprintf(check->request_id, sizeof(check->request_id), "%.*s", (int)len, id + 10);
-	memmove((char *)(uintptr_t)id, id + 10 + len + 1, strlen(id + 10 + len + 1) + 1);
+	memmove(id, id + 10 + len + 1, strlen(id + 10 + len + 1) + 1);
 }
 
 static void check_size(struct asset_check *check, const struct config *config)

@@ -185,7 +185,7 @@ static int post(const struct provider_ask *ask, const struct buf *body, const st
 	}
 	struct fetch fetch = { .method = "POST",
 			       .url = url,
-			       .headers = { "content-type: " FORM_TYPE, "accept: text/xml", signature.date,
+			       .headers = { ("content-type: " FORM_TYPE), "accept: text/xml", signature.date,
 					    signature.authorization, signature.token },
 			       .body = buf_str(body),
 			       .connect_ms = CONNECT_MS,
