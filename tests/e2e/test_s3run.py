@@ -125,7 +125,7 @@ def test_configuration_file(gw):
 
 def test_secrets_do_not_show(gw):
     """Neither on command lines, nor in the broker's log, nor to the program's descriptors."""
-    r = gw.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '; ls -l /proc/self/fd | wc -l")
+    r = gw.sh("{ cat /proc/[0-9]*/cmdline || true; } | tr '\\0' ' '; ls -l /proc/self/fd | wc -l")
     assert gw.server.secret_key not in r.out + r.log + r.err
 
 
