@@ -1,7 +1,7 @@
 #!/bin/bash
 # a program whose library is on the mount: by run path, by LD_LIBRARY_PATH, by dlopen with a needed library beside it
 # packages: gcc python3-minimal
-# fails all: ld.so opens needed libraries itself: what is found by run path or LD_LIBRARY_PATH is not seen on a mount
+# fails all: libraries without DT_SONAME: the loader knows what was loaded before by its soname alone
 cat >x.c <<<'int x(void) { return 7; }' && gcc -shared -fPIC -o libx.so x.c
 cat >y.c <<<'int x(void); int y(void) { return x() + 1; }' && gcc -shared -fPIC -o liby.so y.c -L. -lx -Wl,-rpath,'$ORIGIN'
 cat >m.c <<<'int printf(const char *, ...); int y(void); int main(void) { return !printf("%d\n", y()); }'
