@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static struct s3_credentials *credentials;
 static struct s3_client *client;
 static const char *bucket;
 static struct s3_call call;
@@ -62,6 +63,8 @@ static void finish(int status, const struct err *err)
 	if (counters_json(counters, sizeof(counters)) < 0)
 		strcpy(counters, "null");
 	printf("\"counters\": %s}\n", counters);
+	s3_client_free(client);
+	s3_credentials_free(credentials); /* waits for the thread that may be renewing them */
 	exit(status < 0);
 }
 
@@ -397,7 +400,6 @@ static void connect_client(const char *endpoint)
 {
 	const struct s3_credentials_config none = { .profile = NULL };
 	struct err err = ERR_INIT;
-	struct s3_credentials *credentials = NULL;
 	int r = 0;
 
 	if (getenv("S3CALL_LOG"))
