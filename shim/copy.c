@@ -14,6 +14,7 @@
 #include "shim/mem.h"
 #include "shim/present.h"
 #include "shim/shim.h"
+#include "shim/unhooked.h"
 
 #define BUFFER_BYTES KIB(128)
 #define SPLICE_BYTES MIB(1) /* what a pipe holds at most by default (pipe(7)) */
@@ -157,15 +158,14 @@ long copy_files(int in, off_t *in_off, int out, off_t *out_off, size_t len)
 	struct end from = end_of(in, in_off), to = end_of(out, out_off);
 	bool missing = from.d && !present_complete(from.d) && fdtab_verify(in, from.d);
 	bool claims = to.d && !present_writes_free(to.d) && fdtab_verify(out, to.d);
+	bool negative = (in_off && *in_off < 0) || (out_off && *out_off < 0); /* the kernel says what it thinks of it */
 	long rc = COPY_KERNEL;
 
 	if (from.d && from.d->kind == WIRE_KIND_DIR && fdtab_verify(in, from.d))
 		rc = -EISDIR;
-	else if ((in_off && *in_off < 0) || (out_off && *out_off < 0))
-		rc = COPY_KERNEL;
-	else if (from.d && to.d)
+	else if (from.d && to.d && !negative)
 		rc = whole(&from, &to, len);
-	if (rc == COPY_KERNEL && (missing || claims) && !((in_off && *in_off < 0) || (out_off && *out_off < 0)))
+	if (rc == COPY_KERNEL && (missing || claims) && !negative)
 		rc = by_hand(&from, &to, min_u64(len, 0x7ffff000));
 	desc_put(from.d);
 	desc_put(to.d);
@@ -194,10 +194,7 @@ static int prepare_end(int fd, const off_t *off, bool writes, size_t *len)
 	else if (d && !(writes ? present_writes_free(d) : present_complete(d)) && fdtab_verify(fd, d)) {
 		pos = off ? *off : SYS(lseek, fd, 0, SEEK_CUR);
 		*len = min_u64(*len, SPLICE_BYTES);
-		if (pos >= 0 && *len)
-			rc = !writes               ? present_pin(d, (uint64_t)pos, *len)
-			     : d->flags & O_APPEND ? present_claim(d, present_base_end(d), UINT64_MAX)
-						   : present_claim(d, (uint64_t)pos, *len);
+		rc = unhooked_range(d, writes, pos, *len);
 	}
 	desc_put(d);
 	return (int)rc;

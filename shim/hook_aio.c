@@ -4,27 +4,22 @@
  */
 #include "shim/fdtab.h"
 #include "shim/link.h"
-#include "shim/present.h"
 #include "shim/shim.h"
+#include "shim/unhooked.h"
 
 _Static_assert(sizeof(struct aiocb) == sizeof(struct aiocb64), "one aiocb for both");
 
 static int prepare(const struct aiocb *cb, int opcode)
 {
 	struct desc *d = cb ? fdtab_ours(cb->aio_fildes) : NULL;
-	uint64_t off = d ? (uint64_t)cb->aio_offset : 0, len = d ? cb->aio_nbytes : 0;
 	int rc = 0;
 
 	if (!d)
 		return 0;
 	if (d->kind == WIRE_KIND_DIR)
 		rc = opcode == LIO_READ ? -EISDIR : -EBADF;
-	else if (opcode == LIO_READ && len && cb->aio_offset >= 0)
-		rc = present_pin(d, off, len);
-	else if (opcode == LIO_WRITE && d->flags & O_APPEND)
-		rc = present_claim(d, present_base_end(d), UINT64_MAX);
-	else if (opcode == LIO_WRITE && desc_writable(d) && len && cb->aio_offset >= 0)
-		rc = present_claim(d, off, len);
+	else if (opcode == LIO_READ || opcode == LIO_WRITE)
+		rc = unhooked_range(d, opcode == LIO_WRITE, cb->aio_offset, cb->aio_nbytes);
 	desc_put(d);
 	return rc;
 }

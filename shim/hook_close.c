@@ -179,8 +179,8 @@ EXPORT int fcntl64(int fd, int cmd, ...)
  */
 static bool is_object(int fd)
 {
-	struct desc *d = fd >= 0 ? fdtab_get(fd) : NULL;
-	bool object = d && d->kind == WIRE_KIND_OBJECT && fdtab_verify(fd, d);
+	struct desc *d = fdtab_ours(fd);
+	bool object = d && d->kind == WIRE_KIND_OBJECT;
 
 	desc_put(d);
 	return object;

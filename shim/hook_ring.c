@@ -5,10 +5,10 @@
  * syscall(SYS_io_uring_setup) is, and programs fall back to calls. All return -errno, as those libraries do.
  */
 #include "shim/fdtab.h"
-#include "shim/present.h"
 #include "shim/ring.h"
 #include "shim/route.h"
 #include "shim/shim.h"
+#include "shim/unhooked.h"
 
 #include <linux/aio_abi.h>
 #include <sys/uio.h>
@@ -27,28 +27,13 @@ static uint64_t length_of(const struct iocb *cb)
 
 static int prepare(const struct iocb *cb)
 {
-	struct desc *d = fdtab_ours((int)cb->aio_fildes);
-	uint64_t off = (uint64_t)cb->aio_offset, len;
-	int rc = 0;
+	int op = cb->aio_lio_opcode, rc = 0;
+	bool reads = op == IOCB_CMD_PREAD || op == IOCB_CMD_PREADV;
+	bool writes = op == IOCB_CMD_PWRITE || op == IOCB_CMD_PWRITEV;
+	struct desc *d = reads || writes ? fdtab_ours((int)cb->aio_fildes) : NULL;
 
-	if (!d)
-		return 0;
-	len = length_of(cb);
-	switch (d->kind == WIRE_KIND_OBJECT && len ? cb->aio_lio_opcode : IOCB_CMD_NOOP) {
-	case IOCB_CMD_PREAD:
-	case IOCB_CMD_PREADV:
-		rc = present_pin(d, off, len);
-		break;
-	case IOCB_CMD_PWRITE:
-	case IOCB_CMD_PWRITEV:
-		if (d->flags & O_APPEND)
-			rc = present_claim(d, present_base_end(d), UINT64_MAX);
-		else if (desc_writable(d))
-			rc = present_claim(d, off, len);
-		break;
-	default:
-		break;
-	}
+	if (d)
+		rc = unhooked_range(d, writes, cb->aio_offset, length_of(cb));
 	desc_put(d);
 	return rc;
 }

@@ -17,6 +17,18 @@ int unhooked_use(struct desc *d, bool reads, bool writes)
 	return rc;
 }
 
+int unhooked_range(struct desc *d, bool writes, int64_t off, uint64_t len)
+{
+	if (d->kind != WIRE_KIND_OBJECT || !len || off < 0)
+		return 0;
+	if (!writes)
+		return present_pin(d, (uint64_t)off, len);
+	if (!desc_writable(d))
+		return 0;
+	return d->flags & O_APPEND ? present_claim(d, present_base_end(d), UINT64_MAX)
+				   : present_claim(d, (uint64_t)off, len);
+}
+
 /*
  * Nearly every program reads descriptor 0 by read(2), and must not wait for the whole of a large object; a few use the
  * stream that libc made of it at start. Who does knows it by name.

@@ -11,6 +11,12 @@
 /** unhooked_use() - @d will be read (if @reads) and written (if @writes) by libc or by another process. 0 or -errno. */
 int unhooked_use(struct desc *d, bool reads, bool writes);
 
+/**
+ * unhooked_range() - the same of [off, off + len) alone: pinned, or (@writes) claimed
+ * A negative @off, no bytes and a descriptor that cannot write are the kernel's to answer. 0 or -errno.
+ */
+int unhooked_range(struct desc *d, bool writes, int64_t off, uint64_t len);
+
 /** unhooked_standard() - @fd has become @d: if it is 0, 1 or 2, the streams that libc made at start will use it. */
 void unhooked_standard(int fd, struct desc *d);
 
