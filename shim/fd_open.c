@@ -48,8 +48,8 @@ static int take_in(int fd, const struct wire_open_rep *rep, const struct route *
 
 int fd_open(struct route *r, int flags, mode_t mode)
 {
-	bool creates = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
-	struct wire_open_req req = { .flags = (uint32_t)flags, .mode = creates ? mode & ~meta_umask() & 07777 : 0 };
+	struct wire_open_req req = { .flags = (uint32_t)flags,
+				     .mode = fd_open_has_mode(flags) ? mode & ~meta_umask() & 07777 : 0 };
 	struct wire_open_rep rep;
 	struct link_extra x = { .fd = -1 };
 	int rc = names_call(r, WIRE_OPEN, &req, &req.mount, &rep, &x);

@@ -7,6 +7,8 @@
 #include "shim/fdtab.h"
 #include "shim/route.h"
 
+#include <fcntl.h>
+#include <stdarg.h>
 #include <sys/types.h>
 
 /**
@@ -36,6 +38,21 @@ static inline int fd_opened(int fd, int dirfd, const char *path, int flags)
 }
 
 #define FD_ABOVE UINT32_MAX /* desc.mount of such a folder */
+
+/** fd_open_has_mode() - only then has an open a third argument; FD_OPEN_MODE() takes it. */
+static inline bool fd_open_has_mode(int flags)
+{
+	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+#define FD_OPEN_MODE(flags, mode) \
+	mode_t mode = 0; \
+	if (fd_open_has_mode(flags)) { \
+		va_list ap_; \
+		va_start(ap_, flags); \
+		mode = va_arg(ap_, mode_t); \
+		va_end(ap_); \
+	}
 
 /** fd_open_above() - a folder above a mount point that the kernel lacks. Return: a descriptor; -errno. */
 int fd_open_above(const char *path, int flags);

@@ -7,21 +7,6 @@
 #include <linux/openat2.h>
 #include <string.h>
 
-/* Only then is there a third argument. */
-static inline bool has_mode(int flags)
-{
-	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE;
-}
-
-#define MODE_OF(flags, mode) \
-	mode_t mode = 0; \
-	if (has_mode(flags)) { \
-		va_list ap_; \
-		va_start(ap_, flags); \
-		mode = va_arg(ap_, mode_t); \
-		va_end(ap_); \
-	}
-
 /* libc failed: FD_FOREIGN, and errno, if it was right. */
 static int open_again(int dirfd, const char *path, int flags, mode_t mode, struct route *keep)
 {
@@ -57,26 +42,26 @@ static int open_again(int dirfd, const char *path, int flags, mode_t mode, struc
 EXPORT int open(const char *path, int flags, ...)
 {
 	int dirfd = AT_FDCWD;
-	MODE_OF(flags, mode)
+	FD_OPEN_MODE(flags, mode)
 	OPEN(REAL(open)(path, flags, mode));
 }
 
 EXPORT int open64(const char *path, int flags, ...)
 {
 	int dirfd = AT_FDCWD;
-	MODE_OF(flags, mode)
+	FD_OPEN_MODE(flags, mode)
 	OPEN(REAL(open64)(path, flags, mode));
 }
 
 EXPORT int openat(int dirfd, const char *path, int flags, ...)
 {
-	MODE_OF(flags, mode)
+	FD_OPEN_MODE(flags, mode)
 	OPEN(REAL(openat)(dirfd, path, flags, mode));
 }
 
 EXPORT int openat64(int dirfd, const char *path, int flags, ...)
 {
-	MODE_OF(flags, mode)
+	FD_OPEN_MODE(flags, mode)
 	OPEN(REAL(openat64)(dirfd, path, flags, mode));
 }
 
@@ -98,7 +83,7 @@ EXPORT int __open_2(const char *path, int flags)
 	int dirfd = AT_FDCWD;
 	const mode_t mode = 0;
 
-	if (has_mode(flags))
+	if (fd_open_has_mode(flags))
 		return REAL(__open_2)(path, flags);
 	OPEN(REAL(__open_2)(path, flags));
 }
@@ -108,7 +93,7 @@ EXPORT int __open64_2(const char *path, int flags)
 	int dirfd = AT_FDCWD;
 	const mode_t mode = 0;
 
-	if (has_mode(flags))
+	if (fd_open_has_mode(flags))
 		return REAL(__open64_2)(path, flags);
 	OPEN(REAL(__open64_2)(path, flags));
 }
@@ -117,7 +102,7 @@ EXPORT int __openat_2(int dirfd, const char *path, int flags)
 {
 	const mode_t mode = 0;
 
-	if (has_mode(flags))
+	if (fd_open_has_mode(flags))
 		return REAL(__openat_2)(dirfd, path, flags);
 	OPEN(REAL(__openat_2)(dirfd, path, flags));
 }
@@ -126,7 +111,7 @@ EXPORT int __openat64_2(int dirfd, const char *path, int flags)
 {
 	const mode_t mode = 0;
 
-	if (has_mode(flags))
+	if (fd_open_has_mode(flags))
 		return REAL(__openat64_2)(dirfd, path, flags);
 	OPEN(REAL(__openat64_2)(dirfd, path, flags));
 }

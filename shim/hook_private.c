@@ -1,28 +1,17 @@
 /* Names that libc exports beside the public ones, and shipped binaries import: libpthread's and libstdc++'s of old,
  * and what the headers of glibc 2.0 named. Each is the public one. */
+#include "shim/fd_open.h"
 #include "shim/shim.h"
 
 EXPORT int __open(const char *path, int flags, ...)
 {
-	mode_t mode = 0;
-	va_list ap;
-
-	va_start(ap, flags);
-	if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
-		mode = va_arg(ap, mode_t);
-	va_end(ap);
+	FD_OPEN_MODE(flags, mode)
 	return open(path, flags, mode);
 }
 
 EXPORT int __open64(const char *path, int flags, ...)
 {
-	mode_t mode = 0;
-	va_list ap;
-
-	va_start(ap, flags);
-	if (flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE)
-		mode = va_arg(ap, mode_t);
-	va_end(ap);
+	FD_OPEN_MODE(flags, mode)
 	return open64(path, flags, mode);
 }
 
