@@ -116,7 +116,7 @@ static struct place *place_to_change(void)
 int cwd_enter(const char *path)
 {
 	char clean[WIRE_PATH_MAX];
-	long len = route_normalise("/", path, clean, sizeof(clean));
+	long len = path_normalise("/", path, clean, sizeof(clean));
 	struct place *p = place_to_change();
 	lock_mask mask;
 

@@ -207,7 +207,7 @@ bool fd_absolute(int dirfd, const char *path, char *ret)
 		if (!d)
 			return false;
 	}
-	return route_normalise(base, path, ret, WIRE_PATH_MAX) >= 0;
+	return path_normalise(base, path, ret, WIRE_PATH_MAX) >= 0;
 }
 
 static void set_ancestor(int fd, const char *full, uint32_t mount)

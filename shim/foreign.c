@@ -30,8 +30,7 @@ static bool has_parent(const char *path)
 	char parent[WIRE_PATH_MAX];
 	struct stat st;
 
-	return route_normalise(path, "..", parent, sizeof(parent)) > 0 &&
-	       SYS(newfstatat, AT_FDCWD, parent, &st, 0) == 0;
+	return path_normalise(path, "..", parent, sizeof(parent)) > 0 && SYS(newfstatat, AT_FDCWD, parent, &st, 0) == 0;
 }
 
 /* The folders that mount points lie over, looked for once. Threads that do it at once write the same. */

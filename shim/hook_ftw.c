@@ -141,7 +141,7 @@ static int go(struct walk *w, size_t len)
 	part[len] = '\0';
 	if (!len)
 		return chdir(w->home);
-	return route_normalise(w->home, part, full, sizeof(full)) < 0 ? -1 : chdir(full);
+	return path_normalise(w->home, part, full, sizeof(full)) < 0 ? -1 : chdir(full);
 }
 
 static int one(struct walk *w, bool root);

@@ -46,37 +46,6 @@ static struct {
 	char text[WIRE_ROUTES_MAX];
 } space;
 
-long route_normalise(const char *base, const char *path, char *ret, size_t size)
-{
-	size_t n = 0;
-
-	for (int round = path[0] == '/' ? 1 : 0; round < 2; round++) {
-		const char *p = round ? path : base;
-		while (*p) {
-			size_t len = 0;
-			while (*p == '/')
-				p++;
-			while (p[len] && p[len] != '/')
-				len++;
-			if (len == 2 && p[0] == '.' && p[1] == '.') {
-				while (n && ret[--n] != '/')
-					;
-			} else if (len && !(len == 1 && p[0] == '.')) {
-				if (n + len + 2 > size)
-					return -ENAMETOOLONG;
-				ret[n++] = '/';
-				memcpy(ret + n, p, len);
-				n += len;
-			}
-			p += len;
-		}
-	}
-	if (!n)
-		ret[n++] = '/';
-	ret[n] = '\0';
-	return (long)n;
-}
-
 /* The first two bytes of the last component, for may_mention(); a component of one byte has '/' or NUL behind it. */
 static void note_pair(const struct mount *m)
 {
@@ -164,7 +133,7 @@ static void load_bare(void)
 		n++;
 	}
 	spec[n] = '\0';
-	len = route_normalise("/", spec, space.text, WIRE_PATH_MAX);
+	len = path_normalise("/", spec, space.text, WIRE_PATH_MAX);
 	if (len > 0)
 		mount_add(space.text, (size_t)len);
 }
@@ -359,7 +328,7 @@ static bool ends_as_directory(const char *path)
 
 static int resolve_text(const char *base, const char *path, struct route *ret)
 {
-	long len = route_normalise(base, path, ret->path, sizeof(ret->path));
+	long len = path_normalise(base, path, ret->path, sizeof(ret->path));
 
 	return len < 0 ? (int)len : match(ret, (size_t)len, ends_as_directory(path));
 }

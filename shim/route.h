@@ -11,6 +11,7 @@
 #ifndef S3SHIM_SHIM_ROUTE_H
 #define S3SHIM_SHIM_ROUTE_H
 
+#include "base/path.h"
 #include "base/wire.h"
 
 #include <stdbool.h>
@@ -83,10 +84,6 @@ bool route_is_ancestor(const char *path);
  * @at: 0 at first. @ret: 256 bytes. Return: false when there are no more.
  */
 bool route_child(const char *dir, uint32_t *at, char *ret);
-
-/** route_normalise() - @base (absolute) and @path joined, `.`, `//` and `..` removed by text. Return: length or
- * -ENAMETOOLONG */
-long route_normalise(const char *base, const char *path, char *ret, size_t size);
 
 /** route_bare() - does the environment say what to mount, so that without a session's socket a broker is to be started? */
 bool route_bare(void);

@@ -4,6 +4,7 @@
  * grant; a file of a File volume is itself.
  */
 #include "mounted.h"
+#include "base/path.h"
 #include "base/util.h"
 #include "config/config.h"
 #include "config/jtree.h"
@@ -154,41 +155,15 @@ struct mounted *mounted_close(struct mounted *m)
 
 /* Paths */
 
-/* Without empty parts and `.`, and with each `..` taking away what is before it: as the library reads paths. */
-static int normalise(const char *path, char *to, size_t size)
-{
-	size_t len = 0;
-
-	if (path[0] != '/')
-		return -EINVAL;
-	while (*path) {
-		size_t n;
-		path += strspn(path, "/");
-		n = strcspn(path, "/");
-		if (n == 2 && memcmp(path, "..", 2) == 0) {
-			while (len && to[--len] != '/')
-				;
-		} else if (n && !(n == 1 && *path == '.')) {
-			if (len + n + 2 > size)
-				return -ENAMETOOLONG;
-			to[len++] = '/';
-			memcpy(to + len, path, n);
-			len += n;
-		}
-		path += n;
-	}
-	to[len] = '\0';
-	return 0;
-}
-
 static int locate(const struct mounted *m, const char *path, struct place *ret, struct err *err)
 {
 	char clean[WIRE_PATH_MAX];
 	size_t best = 0;
-	int r = normalise(path, clean, sizeof(clean));
+	long r = path[0] == '/' ? path_normalise("/", path, clean, sizeof(clean)) : -EINVAL;
 
 	if (r < 0)
-		return err_set(err, -r, "'%s': %s", path, r == -EINVAL ? "not an absolute path" : strerror(-r));
+		return err_set(err, (int)-r, "'%s': %s", path,
+			       path[0] == '/' ? strerror((int)-r) : "not an absolute path");
 	for (uint32_t i = 0; i < m->count; i++) {
 		size_t n = strlen(m->mounts[i]);
 		if (n <= best || strncmp(clean, m->mounts[i], n) != 0 || (clean[n] && clean[n] != '/'))
@@ -200,6 +175,16 @@ static int locate(const struct mounted *m, const char *path, struct place *ret, 
 		return err_set(err, ENOENT, "'%s' is on no mount of this session", path);
 	(void)snprintf(ret->path, sizeof(ret->path), "%s", clean + best + (clean[best] == '/'));
 	return 0;
+}
+
+/* One message about an open file. */
+static int ask_file(struct mounted *m, enum wire_type type, const char *path, const void *fixed,
+		    struct client_reply *reply, struct err *err)
+{
+	int r = client_call(&m->client, type, fixed, reply, err);
+
+	return r == 0 && reply->status < 0 ? err_set(err, -reply->status, "'%s': %s", path, strerror(-reply->status))
+					   : r;
 }
 
 /* One message about @path; @mount_at is where in @fixed the mount's index goes. Redirects are followed. */
@@ -258,10 +243,8 @@ static int claim(struct mounted *m, struct mounted_file *f, uint64_t len, struct
 	const struct wire_claim_req q = { .file = f->id, .off = f->off, .len = len };
 	const struct wire_claim_rep *a;
 	struct client_reply reply;
-	int r = client_call(&m->client, WIRE_CLAIM, &q, &reply, err);
+	int r = ask_file(m, WIRE_CLAIM, f->path, &q, &reply, err);
 
-	if (r == 0 && reply.status < 0)
-		r = err_set(err, -reply.status, "'%s': %s", f->path, strerror(-reply.status));
 	if (r < 0)
 		return r;
 	a = reply.fixed;
@@ -316,10 +299,8 @@ static int grant(struct mounted *m, const struct mounted_file *f, uint64_t *len,
 	const struct wire_grant_req q = { .file = f->id, .off = f->off, .len = *len };
 	const struct wire_grant_rep *a;
 	struct client_reply reply;
-	int r = client_call(&m->client, WIRE_GRANT, &q, &reply, err);
+	int r = ask_file(m, WIRE_GRANT, f->path, &q, &reply, err);
 
-	if (r == 0 && reply.status < 0)
-		r = err_set(err, -reply.status, "'%s': %s", f->path, strerror(-reply.status));
 	if (r < 0)
 		return r;
 	a = reply.fixed;
@@ -448,9 +429,7 @@ int mounted_list(struct mounted *m, const char *path, int (*each)(void *arg, con
 		const struct wire_readdir_req q = { .file = f.id, .pos = pos, .max_bytes = WIRE_REPLY_MAX / 2 };
 		cleanup_free char *page = NULL;
 		struct client_reply reply;
-		r = client_call(&m->client, WIRE_READDIR, &q, &reply, err);
-		if (r == 0 && reply.status < 0)
-			r = err_set(err, -reply.status, "'%s': %s", path, strerror(-reply.status));
+		r = ask_file(m, WIRE_READDIR, path, &q, &reply, err);
 		if (r < 0)
 			break;
 		end = ((const struct wire_readdir_rep *)reply.fixed)->end || !reply.tail_len;

@@ -1,0 +1,15 @@
+/**
+ * path.h - paths as text: what the shim does to each that mentions a mount point, and s3ctl to those that it is given.
+ */
+#ifndef S3SHIM_BASE_PATH_H
+#define S3SHIM_BASE_PATH_H
+
+#include <stddef.h>
+
+/**
+ * path_normalise() - @base (absolute) and @path joined, `.`, `//` and `..` removed by text; "/" where nothing is left
+ * Return: the length; -ENAMETOOLONG if @size bytes do not hold it and its NUL.
+ */
+long path_normalise(const char *base, const char *path, char *ret, size_t size);
+
+#endif
