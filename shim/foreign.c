@@ -158,10 +158,10 @@ static __attribute__((noinline)) enum foreign walk(char *at, const char *path, i
 			return FOREIGN_FAILED;
 		p += len;
 		/* Under a mount point now: what is left is the broker's to resolve. */
-		n = route_normalise(at, p + strspn(p, "/"), joined, WIRE_PATH_MAX);
-		if (n > 0 && routed_text(at, ret) && hops) {
-			if (p[0] && p[strlen(p) - 1] == '/' && n + 2 < WIRE_PATH_MAX)
-				memcpy(joined + n, "/", 2);
+		if (hops && routed_text(at, ret)) {
+			if (strlen(at) + strlen(p) >= sizeof(joined))
+				return FOREIGN_FAILED;
+			(void)strcpy(strcpy(joined, at) + strlen(at), p);
 			return routed_text(joined, ret) ? FOREIGN_MOUNT : FOREIGN_FAILED;
 		}
 		if (!*p && flags & AT_SYMLINK_NOFOLLOW)

@@ -40,6 +40,8 @@ def test_symlinks_from_outside(mount):
     """A link to a folder, to a file, to nothing yet, relative, and one over two."""
     mount.put("d/f", b"hello\n")
     mount.put("d/sub/g", b"deep\n")
+    mount.put("other/deep/h", b"")
+    mount.put("other/top", b"above\n")
     links = mount.scratch / "links"
     links.mkdir()
     (links / "top").symlink_to(mount.point)
@@ -58,10 +60,11 @@ def test_symlinks_from_outside(mount):
         (cd d && pwd -P && ls); truncate -s 2 new; chmod 600 again/copy; sed -i s/deep/edited/ again/sub/g
         python3 -c 'import os; print(os.path.realpath("again/sub/g")); open("d/py","w").write("py")'
         readlink f
+        ln -s ../other/deep d/in; cat d/in/../top
         """)
     p = mount.point
     assert r.out.split() == ["hello", "hello", "deep", "hello", "f", "sub", "g", "6,regular", "file", "made", "x",
-                             "missing", "local", f"{p}/d", "copy", "folder", "local", "sub", f"{p}/d/sub/g", "d/f"], r
+                             "missing", "local", f"{p}/d", "copy", "folder", "local", "sub", f"{p}/d/sub/g", "d/f", "above"], r
     assert mount.get("new") == b"ma" and mount.get("d/folder/f") == b"hello\n" and mount.get("d/py") == b"py"
     assert mount.get("d/sub/g") == b"edited\n" and mount.get("d/copy") == b"made\n"
 
