@@ -202,17 +202,16 @@ static void set_tls(CURL *easy, const struct http_config *config)
 	curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, config->ca_path);
 }
 
-/* Where none is configured, libcurl goes by the environment (https_proxy, no_proxy); where one is, it alone counts. */
-static void set_proxy(CURL *easy, const struct http_config *config)
+void http_set_proxy(void *easy, const char *proxy, const char *user, const char *password)
 {
-	if (!config->proxy)
+	if (!proxy)
 		return;
-	curl_easy_setopt(easy, CURLOPT_PROXY, config->proxy);
+	curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-	if (config->proxy_user)
-		curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, config->proxy_user);
-	if (config->proxy_password)
-		curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, config->proxy_password);
+	if (user)
+		curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, user);
+	if (password)
+		curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, password);
 }
 
 static void set_connection(CURL *easy, const struct http *http)
@@ -229,7 +228,7 @@ static void set_connection(CURL *easy, const struct http *http)
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	set_tls(easy, config);
-	set_proxy(easy, config);
+	http_set_proxy(easy, config->proxy, config->proxy_user, config->proxy_password);
 }
 
 static int set_headers(CURL *easy, struct http_exchange *ex)

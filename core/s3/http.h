@@ -103,4 +103,10 @@ void http_cancel(struct http_job *job);
 void http_send(struct http_job *job, struct http_exchange *ex);
 void http_sleep(struct http_job *job, int64_t ms);
 
+/**
+ * http_set_proxy() - how the CURL handle @easy gets out; NULL: none is configured
+ * Without one libcurl goes by the environment (https_proxy, no_proxy); where there is one, it alone counts.
+ */
+void http_set_proxy(void *easy, const char *proxy, const char *user, const char *password);
+
 #endif

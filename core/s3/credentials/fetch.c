@@ -1,4 +1,5 @@
 #include "s3/credentials/fetch.h"
+#include "s3/http.h"
 
 #include "base/util.h"
 
@@ -38,14 +39,8 @@ static void set_route(CURL *easy, const struct s3_credentials_config *config, bo
 		curl_easy_setopt(easy, CURLOPT_CAPATH, config->ca_path);
 	if (direct)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	if (direct || !config->proxy)
-		return;
-	curl_easy_setopt(easy, CURLOPT_PROXY, config->proxy);
-	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-	if (config->proxy_user)
-		curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, config->proxy_user);
-	if (config->proxy_password)
-		curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, config->proxy_password);
+	else
+		http_set_proxy(easy, config->proxy, config->proxy_user, config->proxy_password);
 }
 
 static void set_request(CURL *easy, const struct fetch *fetch, struct fetch_answer *answer)
