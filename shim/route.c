@@ -333,29 +333,6 @@ static int resolve_text(const char *base, const char *path, struct route *ret)
 	return len < 0 ? (int)len : match(ret, (size_t)len, ends_as_directory(path));
 }
 
-/* The next `..` at or behind @p, which has a name of @path's own right before it; NULL. */
-static const char *up_behind_name(const char *path, const char *p)
-{
-	bool name = false;
-
-	for (const char *at = path; *at;) {
-		size_t len = 0;
-		while (at[len] && at[len] != '/')
-			len++;
-		if (len == 2 && at[0] == '.' && at[1] == '.') {
-			if (name && at >= p)
-				return at;
-			name = false;
-		} else if (len && !(len == 1 && at[0] == '.')) {
-			name = true;
-		}
-		at += len;
-		while (*at == '/')
-			at++;
-	}
-	return NULL;
-}
-
 /* Behind the normalised part in @ret, at most the mount point long or more, @rest with its `..` but nothing empty. */
 static int append_rest(struct route *ret, const char *rest)
 {
@@ -386,7 +363,7 @@ static __attribute__((noinline)) int resolve_up(const char *base, const char *pa
 {
 	char head[WIRE_PATH_MAX];
 
-	for (; up; up = up_behind_name(path, up + 2)) {
+	for (; up; up = path_up_behind_name(path, up + 2)) {
 		size_t n = (size_t)(up - path);
 		int rc;
 		if (n >= sizeof(head))
@@ -407,7 +384,7 @@ static __attribute__((noinline)) int resolve_up(const char *base, const char *pa
 
 static int resolve(const char *base, const char *path, struct route *ret)
 {
-	const char *up = strstr(path, "/..") ? up_behind_name(path, path) : NULL;
+	const char *up = strstr(path, "/..") ? path_up_behind_name(path, path) : NULL;
 
 	ret->hops = 0;
 	return unlikely(up) ? resolve_up(base, path, up, ret) : resolve_text(base, path, ret);

@@ -1,6 +1,7 @@
 #include "base/path.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 long path_normalise(const char *base, const char *path, char *ret, size_t size)
@@ -32,4 +33,26 @@ long path_normalise(const char *base, const char *path, char *ret, size_t size)
 		ret[n++] = '/';
 	ret[n] = '\0';
 	return (long)n;
+}
+
+const char *path_up_behind_name(const char *path, const char *from)
+{
+	bool name = false;
+
+	for (const char *at = path; *at;) {
+		size_t len = 0;
+		while (at[len] && at[len] != '/')
+			len++;
+		if (len == 2 && at[0] == '.' && at[1] == '.') {
+			if (name && at >= from)
+				return at;
+			name = false;
+		} else if (len && !(len == 1 && at[0] == '.')) {
+			name = true;
+		}
+		at += len;
+		while (*at == '/')
+			at++;
+	}
+	return NULL;
 }

@@ -12,4 +12,10 @@
  */
 long path_normalise(const char *base, const char *path, char *ret, size_t size);
 
+/**
+ * path_up_behind_name() - the first `..` of @path, at or behind @from (a place in it), that follows a name of @path's own
+ * Where that name is a symlink, the text does not say where it leads. NULL: there is none.
+ */
+const char *path_up_behind_name(const char *path, const char *from);
+
 #endif

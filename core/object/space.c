@@ -19,8 +19,8 @@
  * backed by the host. 1 GiB written into a memfd and read: 0.7 to 1.9 GiB/s on pages never touched before, 2.9 to 3.4
  * with 16 MiB in use (docs/PERFORMANCE.md). Who reads what was dropped a second time ends that: then it is kept.
  *
- * Why no reader sees a hole (wire.h: struct wire_slot; measured): under the object's lock the blocks are missing first,
- * then the generation is bumped, a fence, then the hole is punched. A read that began before finds the generation
+ * Why no reader sees a hole (wire.h: struct wire_slot; measured): under the object's lock, which no grant is given
+ * without, the generation is bumped, then a fence, then the blocks are missing and the hole is punched. A read that began before finds the generation
  * changed behind it, and asks again; a grant that is given later was given for what is present then. Never dropped are
  * blocks that are pinned (mapped, sent by the kernel), or waited for at this moment, and anything of an object that was
  * made writable: space_keep_locked() comes before its first writer, under the same lock.

@@ -10,21 +10,6 @@ static bool is_up(const char *p, size_t len)
 	return len == 2 && p[0] == '.' && p[1] == '.';
 }
 
-bool dots_behind_name(const char *path)
-{
-	bool name = false;
-
-	for (const char *p = path; *p;) {
-		size_t len = strcspn(p, "/");
-
-		if (is_up(p, len) && name)
-			return true;
-		name |= len && !is_up(p, len) && !(len == 1 && p[0] == '.');
-		p += len + (p[len] == '/');
-	}
-	return false;
-}
-
 /* "<head>/<tail>" as the redirect; @head may end in a slash. */
 static int redirect_to(struct vcall *call, const char *head, const char *tail)
 {

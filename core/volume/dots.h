@@ -9,9 +9,6 @@
 
 #include "volume/volume.h"
 
-/** dots_behind_name() - does @path have a `..` behind a component that is neither `.` nor `..`? */
-bool dots_behind_name(const char *path);
-
 /**
  * dots_resolve() - the absolute path without `..` that @path (of volume.h, with any `..`) means
  * Asks the volume for the true path of each name before a `..`. Return: VOLUME_REDIRECT and call->redirect; -ENOENT,

@@ -1,4 +1,4 @@
-#include "volume/dots.h"
+#include "base/path.h"
 #include "volume/s3volume.h"
 
 #include <stdio.h>
@@ -92,7 +92,7 @@ static int resolve(struct walk *w, const struct s3key *k, size_t len)
 	snprintf(joined, sizeof(joined), "%.*s%s%s", (int)dir, w->path, target, rest);
 	if (strlen(joined) >= WIRE_PATH_MAX)
 		return -ENAMETOOLONG;
-	if (dots_behind_name(target))
+	if (path_up_behind_name(target, target))
 		return redirect_below(w, joined);
 	rc = set_path(w, joined);
 	if (rc == -EXDEV)
