@@ -170,6 +170,10 @@ class Server:
         counts["total"] = len(found)
         return counts
 
+    @staticmethod
+    def _split(text):
+        return text.splitlines()
+
     def _log_lines(self):
         """All lines; waits until the log has caught up, which a request of our own in it proves."""
         token = f"sync-{uuid.uuid4().hex}"
@@ -181,14 +185,16 @@ class Server:
         while True:
             text = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
             if token in text or time.monotonic() > deadline:
-                return text.splitlines()
+                return self._split(text)
             time.sleep(0.05)
 
 
 class Versitygw(Server):
-    """versitygw with its posix backend. Strict: verifies checksums and conditions; `k` and `k/c` cannot both be."""
+    """versitygw with its posix backend. Strict: verifies checksums and conditions; `k` and `k/c` cannot both be. It looks
+    at the ETag before it opens the file: a GET that meets a PUT may answer with the old ETag and the new bytes."""
 
     name = "versitygw"
+    reads_are_atomic = False
 
     def __init__(self, options=(), scheme="http"):
         super().__init__()
@@ -235,6 +241,7 @@ class Radosgw(Server):
     checksums, takes If-Match on PUT with an unquoted ETag only, has no conditions on CompleteMultipartUpload."""
 
     name = "radosgw"
+    reads_are_atomic = True
 
     @property
     def log_file(self):
@@ -325,6 +332,11 @@ rgw log nonexistent bucket = true
         "complete_multipart": "CompleteMultipartUpload", "abort_multipart": "AbortMultipartUpload",
         "list_multipart": "ListParts", "list_bucket_multiparts": "ListMultipartUploads", "create_bucket": "CreateBucket",
     }
+
+    @staticmethod
+    def _split(text):
+        # Of two that end at once the newline comes after the second.
+        return text.replace('}{"bucket":', '}\n{"bucket":').splitlines()
 
     def _parse(self, line):
         # ListBuckets is not in this log; a part's copy is told by its empty body.
