@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /** What the command line says. Strings are argv's. */
 struct ctl {
@@ -36,7 +37,11 @@ int ctl_sweep(struct ctl *q, struct err *err);
 /** ctl_stage() - `s3ctl stage ...`, whose words are its own. Return: the status to exit with, by the assets' classes. */
 int ctl_stage(int argc, char **argv);
 
+/** ctl_session() - `s3ctl session ...`, the same. Return: the status to exit with: 125 where there is no session. */
+int ctl_session(int argc, char **argv);
+
 /** ctl_put_string() - a JSON string on stdout; bytes below 0x20 are escaped, others are passed on. */
+void ctl_write_string(FILE *to, const char *text);
 void ctl_put_string(const char *text);
 
 /** ctl_put_plain() - names come from programs and buckets: no control character reaches the terminal. */

@@ -2,16 +2,21 @@
 
 #include <stdio.h>
 
-void ctl_put_string(const char *text)
+void ctl_write_string(FILE *to, const char *text)
 {
-	putchar('"');
+	putc('"', to);
 	for (; *text; text++) {
 		if ((unsigned char)*text < 0x20)
-			printf("\\u%04x", (unsigned)*text);
+			fprintf(to, "\\u%04x", (unsigned)*text);
 		else
-			printf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+			fprintf(to, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
 	}
-	putchar('"');
+	putc('"', to);
+}
+
+void ctl_put_string(const char *text)
+{
+	ctl_write_string(stdout, text);
 }
 
 void ctl_put_plain(const char *text)

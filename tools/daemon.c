@@ -145,6 +145,14 @@ bool daemon_answers(const char *path)
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
 }
 
+void daemon_ready(int fd)
+{
+	if (fd < 0)
+		return;
+	(void)!write(fd, "1", 1); /* who started us may be gone: nobody waits then */
+	close(fd);
+}
+
 void daemon_answer_failure(int fd, const struct err *err)
 {
 	alignas(8) char frame[sizeof(struct wire_header) + sizeof(struct wire_hello_rep) + ERR_TEXT_MAX] = { 0 };

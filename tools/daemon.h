@@ -36,6 +36,9 @@ int daemon_lock(const char *path, struct err *err);
 /** daemon_answers() - does a broker listen at @path? */
 bool daemon_answers(const char *path);
 
+/** daemon_ready() - write a byte to @fd, which somebody waits for, and close it. -1: nobody does. */
+void daemon_ready(int fd);
+
 /** daemon_answer_failure() - answer the HELLO that waits on @fd with the sentence. */
 void daemon_answer_failure(int fd, const struct err *err);
 

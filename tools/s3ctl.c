@@ -42,6 +42,8 @@ static const struct command {
 	  "sweep [--older-than AGE] [--abort] [--all] [--json] [OPTIONS OF s3run]  uploads that nobody finished" },
 	{ "stage", NULL, 0, 0, "",
 	  "stage FILE --root FOLDER [--report FILE] [OPTIONS OF s3run]  assets as files below a root" },
+	{ "session", NULL, 0, 0, "",
+	  "session add|list|end ...                   sessions of a daemon, s3shimd --listen; see session --help" },
 	{ "config", ctl_config, 2, 2, "--json", "config check [--json] FILE                 what each user would see" },
 };
 
@@ -175,6 +177,8 @@ int main(int argc, char **argv)
 		return run_sweep(find(argv[1]), argc, argv);
 	if (argc > 1 && strcmp(argv[1], "stage") == 0)
 		return ctl_stage(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "session") == 0)
+		return ctl_session(argc, argv);
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];
 		if (options && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0))

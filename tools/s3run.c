@@ -14,6 +14,7 @@
 #include "config/jtree.h"
 #include "isolate.h"
 #include "program.h"
+#include "start.h"
 #include "supervise.h"
 
 #include <fcntl.h>
@@ -21,19 +22,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#define BROKER_END_MS  5000
-#define EXIT_IO        74 /* EX_IOERR of sysexits.h */
-#define CONTROL_FD_MIN 10
+#define BROKER_END_MS 5000
+#define EXIT_IO       74 /* EX_IOERR of sysexits.h */
 
 struct run {
 	struct config config;
 	struct program program;
 	struct supervise sup;
 	char library[PATH_MAX], broker[PATH_MAX], socket[PATH_MAX];
+	char folder[PATH_MAX]; /* made for the socket alone; "": none */
 	int64_t begin_ns;
 	double program_seconds;
 	bool failed; /* an upload, or the broker: told on stderr */
@@ -57,49 +58,19 @@ static double seconds_since(int64_t begin_ns)
 	return (double)(clock_now_ns() - begin_ns) / 1e9;
 }
 
-/* s3shimd gets our own options, secrets being no part of them, and what it needs to find us. */
-static void exec_broker(struct run *run, int control, int argc, char **argv)
+static void as_child(const void *arg)
 {
-	char number[16];
-	char **args = calloc((size_t)argc + 6, sizeof(*args));
-	size_t n = 0;
-
-	if (!args)
-		_exit(PROGRAM_OWN_FAILURE);
-	(void)snprintf(number, sizeof(number), "%d", control);
-	args[n++] = run->broker;
-	args[n++] = (char *)"--socket";
-	args[n++] = run->socket;
-	args[n++] = (char *)"--control-fd";
-	args[n++] = number;
-	for (int i = 1; i < argc; i++)
-		args[n++] = argv[i];
-	program_unpreload();
-	fcntl(control, F_SETFD, 0);
-	execv(run->broker, args);
-	_exit(PROGRAM_NOT_FOUND);
+	supervise_child(arg);
 }
 
 static int spawn_broker(struct run *run, int argc, char **argv, struct err *err)
 {
-	int pair[2], control;
+	struct start how = { run->broker, run->socket, argv + 1, argc - 1, as_child, &run->sup };
+	int control, r = start_broker(&how, &run->sup.broker, &control, err);
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_set(err, errno, "socketpair: %s", strerror(errno));
-	/* Where s3run was started without stdio, these are 0 to 2, which s3shimd gives to /dev/null. */
-	control = fcntl(pair[1], F_DUPFD_CLOEXEC, CONTROL_FD_MIN);
-	close(pair[1]);
-	client_init(&run->sup.client, pair[0]);
-	if (control < 0)
-		return err_set(err, errno, "fcntl: %s", strerror(errno));
-	run->sup.broker = fork();
-	if (run->sup.broker == 0) {
-		close(pair[0]);
-		supervise_child(&run->sup);
-		exec_broker(run, control, argc, argv);
-	}
-	close(control);
-	return run->sup.broker < 0 ? err_set(err, errno, "fork: %s", strerror(errno)) : 0;
+	if (r == 0)
+		client_init(&run->sup.client, control);
+	return r;
 }
 
 /* Closing the control connection ends the session; its process is waited for, but not for ever. */
@@ -112,10 +83,17 @@ static void wait_broker(struct run *run)
 		;
 }
 
+static void remove_socket(struct run *run)
+{
+	(void)unlink(run->socket);
+	if (run->folder[0])
+		(void)rmdir(run->folder);
+}
+
 static void end_broker(struct run *run)
 {
 	wait_broker(run);
-	(void)unlink(run->socket);
+	remove_socket(run);
 }
 
 static int broker_lost_at_start(struct run *run, struct err *err)
@@ -142,7 +120,7 @@ static int wait_ready(struct run *run, struct err *err)
 		case SUPERVISE_STOP:
 			if (run->sup.broker)
 				kill(run->sup.broker, SIGKILL);
-			(void)unlink(run->socket);
+			remove_socket(run);
 			supervise_die(run->sup.last_stop);
 		case SUPERVISE_BROKER_LOST:
 			return broker_lost_at_start(run, err);
@@ -321,6 +299,18 @@ static void drain(struct run *run)
 	}
 }
 
+/* The user's own folder is closed to others. This one they can pass, but not look into; its name cannot be guessed. */
+static int open_folder(struct run *run, struct err *err)
+{
+	char folder[] = "/tmp/s3shim-XXXXXX";
+
+	if (!mkdtemp(folder) || chmod(folder, 0711) < 0)
+		return err_set(err, errno, "folder '%s': %s", folder, strerror(errno));
+	(void)snprintf(run->folder, sizeof(run->folder), "%s", folder);
+	(void)snprintf(run->socket, sizeof(run->socket), "%s/run.sock", folder);
+	return 0;
+}
+
 static int socket_path(struct run *run, struct err *err)
 {
 	char dir[PATH_MAX - 64];
@@ -330,6 +320,8 @@ static int socket_path(struct run *run, struct err *err)
 		(void)snprintf(run->socket, sizeof(run->socket), "%s", run->config.socket_path);
 		return 0;
 	}
+	if (run->config.allow_other)
+		return open_folder(run, err);
 	r = config_session_dir(dir, sizeof(dir), err);
 	if (r == 0)
 		(void)snprintf(run->socket, sizeof(run->socket), "%s/run-%d.sock", dir, (int)getpid());
@@ -338,19 +330,24 @@ static int socket_path(struct run *run, struct err *err)
 
 static int check_options(const struct config *config, struct err *err)
 {
-	if (config->control_fd >= 0 || config->ready_fd >= 0 || config->bare_path || config->idle_ms >= 0)
+	if (config->control_fd >= 0 || config->ready_fd >= 0 || config->bare_path || config->idle_ms >= 0 ||
+	    config->listen_path)
 		return err_set(err, EINVAL,
-			       "--control-fd, --ready-fd, --bare and --idle-ms are s3shimd's, not s3run's");
+			       "--control-fd, --ready-fd, --bare, --listen and --idle-ms are s3shimd's, not s3run's");
 	return 0;
 }
 
 /* All that can be found wrong before anything is started. Return: 0, or the status to exit with. */
 static int prepare(struct run *run, char **argv, struct err *err)
 {
-	if (check_options(&run->config, err) < 0 || program_parts(&run->config, run->library, run->broker, err) < 0 ||
-	    socket_path(run, err) < 0)
+	int r;
+
+	if (check_options(&run->config, err) < 0 || program_parts(&run->config, run->library, run->broker, err) < 0)
 		return PROGRAM_OWN_FAILURE;
-	return program_find(&run->program, argv, &run->config, err);
+	r = program_find(&run->program, argv, &run->config, err);
+	if (r == 0 && socket_path(run, err) < 0)
+		r = PROGRAM_OWN_FAILURE;
+	return r;
 }
 
 static int run_all(struct run *run, int option_count, char **options, char **argv, struct err *err)

@@ -1,6 +1,6 @@
 /*
  * s3shimd: the broker's process. It prepares itself (no dump, no inherited descriptors, limits, signals), makes a
- * broker of the configuration, and runs it. Three ways to be started:
+ * broker of the configuration, and runs it. Ways to be started:
  *
  *   --control-fd N --socket PATH   by s3run: the session ends with the control connection. HELLO is answered on it when
  *                                  the session is ready, or with the sentence of what went wrong.
@@ -8,6 +8,7 @@
  *                                  PATH.lock and serves, the others leave; ends by itself when idle. Failures are in
  *                                  the log alone.
  *   --socket PATH [--ready-fd N]   by a harness: until SIGTERM.
+ *   --listen PATH [--ready-fd N]   by a harness: no broker, but the daemon that starts one for each session (listen.h).
  */
 #include "base/err.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #include "broker/broker.h"
 #include "config/config.h"
 #include "daemon.h"
+#include "listen.h"
 
 #include <libgen.h>
 #include <limits.h>
@@ -88,15 +90,6 @@ static int open_log(const struct config *config, bool keep_stderr, struct err *e
 	return 0;
 }
 
-static void say_ready(int fd)
-{
-	if (fd >= 0) {
-		ssize_t n = write(fd, "1", 1);
-		(void)n; /* who started us may be gone: nobody waits then */
-		close(fd);
-	}
-}
-
 /* Serve until the end. Return: how many uploads failed, negative errno. */
 static int serve(struct config *config, const char *socket_path, struct err *err)
 {
@@ -117,7 +110,7 @@ static int serve(struct config *config, const char *socket_path, struct err *err
 	if (r == 0) {
 		log_info("s3shimd", "session of pid %d at '%s' is ready", (int)getpid(),
 			 socket_path ? socket_path : "");
-		say_ready(config->ready_fd);
+		daemon_ready(config->ready_fd);
 		r = broker_run(b, idle_ms, err);
 		log_info("s3shimd", "session of pid %d has ended", (int)getpid());
 	}
@@ -137,7 +130,7 @@ static int serve_bare(struct config *config, struct err *err)
 
 	while ((lock = daemon_lock(config->bare_path, err)) == -EWOULDBLOCK) {
 		if (daemon_answers(config->bare_path)) {
-			say_ready(config->ready_fd);
+			daemon_ready(config->ready_fd);
 			return 0;
 		}
 		usleep(BARE_WAIT_US);
@@ -150,7 +143,7 @@ static int serve_bare(struct config *config, struct err *err)
 	return r;
 }
 
-static int run(struct config *config, int loaded, struct err *err)
+static int run(struct config *config, int argc, char **argv, int loaded, struct err *err)
 {
 	bool keep_stderr = !config->bare_path && config->control_fd < 0;
 	int r;
@@ -164,8 +157,12 @@ static int run(struct config *config, int loaded, struct err *err)
 	r = daemon_limits(err);
 	if (r < 0)
 		return r;
+	if (config->listen_path)
+		return listen_run(config, argc, argv, err);
 	if (!config->socket_path && !config->bare_path && config->control_fd < 0)
-		return err_set(err, EINVAL, "nobody could reach this broker: give --socket PATH, or start it by s3run");
+		return err_set(err, EINVAL,
+			       "nobody could reach this broker: give --socket PATH or --listen PATH, or start it by "
+			       "s3run");
 	if (config->bare_path)
 		return serve_bare(config, err);
 	return serve(config, config->socket_path, err);
@@ -200,9 +197,10 @@ int main(int argc, char **argv)
 	}
 	if (r == 0 && rest.argc)
 		r = err_set(&err, EINVAL, "'%s': s3shimd runs no program; s3run does", rest.argv[0]);
-	(void)setsid();
+	if (!config.listen_path) /* that one ends by ^C like any program */
+		(void)setsid();
 	daemon_close_inherited(config.control_fd, config.ready_fd);
-	r = run(&config, r, &err);
+	r = run(&config, argc - rest.argc, argv, r, &err);
 	if (r < 0) {
 		log_error("s3shimd", "%s", err_text(&err));
 		if (config.control_fd >= 0)

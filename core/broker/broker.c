@@ -204,6 +204,7 @@ int broker_new(const struct config *config, struct broker **ret, struct err *err
 		return err_set(err, ENOMEM, "out of memory");
 	pthread_mutex_init(&b->held_lock, NULL);
 	b->uid = geteuid();
+	b->allow_other = config->allow_other;
 	b->started_ns = clock_now_ns();
 	b->staging = (struct staging)STAGING_INIT;
 	broker_ignore_signals();

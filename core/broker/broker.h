@@ -5,7 +5,8 @@
  * One thread per program connection runs requests as plain blocking code. Everything that arrives is hostile until
  * wire_check_request() passed it; a peer that breaks the protocol loses its connection, nothing else.
  *
- * Connections: `control` (s3run's, may DRAIN) and programs' (may not). Identity is SO_PEERCRED's.
+ * Connections: `control` (s3run's, may DRAIN) and programs' (may not). Identity is SO_PEERCRED's; where it is neither
+ * the broker's user nor root, the configuration must let others in.
  */
 #ifndef S3SHIM_BROKER_BROKER_H
 #define S3SHIM_BROKER_BROKER_H
@@ -27,7 +28,7 @@ void broker_ignore_signals(void);
 int broker_new(const struct config *config, struct broker **ret, struct err *err);
 struct broker *broker_free(struct broker *b); /* returns NULL */
 
-/** broker_listen() - bind @path, mode 0600. */
+/** broker_listen() - bind @path, mode 0600, or 0666 where others are let in. */
 int broker_listen(struct broker *b, const char *path, struct err *err);
 
 /** broker_adopt() - serve a connected stream socket; the broker owns @fd. @control: the session ends when it does. */

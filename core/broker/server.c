@@ -111,7 +111,7 @@ int server_listen(struct server *s, const char *path, struct err *err)
 	if (fd < 0)
 		return err_set(err, errno, "socket '%s': %s", path, strerror(errno));
 	/* before bind(2), which takes the mode from the socket: umask(2) would be everybody's */
-	if (fchmod(fd, 0600) < 0)
+	if (fchmod(fd, s->broker->allow_other ? 0666 : 0600) < 0)
 		return err_set(err, errno, "socket '%s': %s", path, strerror(errno));
 	r = bind_path(fd, &addr);
 	if (r == 0 && (listen(fd, SOMAXCONN) < 0 || stat(path, &st) < 0))
@@ -205,11 +205,30 @@ static bool turn_away(struct server *s)
 	return fd >= 0;
 }
 
+/* Beside the socket's mode, which whoever carries it into a sandbox may have changed. */
+static bool may_enter(const struct server *s, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (s->broker->allow_other)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	if (peer.uid == s->broker->uid || peer.uid == 0)
+		return true;
+	log_warn("broker", "process %ld of user %u is refused: the session is not for other users", (long)peer.pid,
+		 (unsigned)peer.uid);
+	return false;
+}
+
 static void accept_all(struct server *s)
 {
 	for (;;) {
 		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0)
+		if (fd >= 0 && !may_enter(s, fd))
+			close(fd);
+		else if (fd >= 0)
 			(void)server_adopt(s, fd, NULL, false, false);
 		else if ((errno == EMFILE || errno == ENFILE) && turn_away(s))
 			continue;

@@ -17,6 +17,7 @@
 struct broker {
 	uint64_t session; /* random, never 0: a program that meets another one after a loss can tell */
 	uid_t uid;
+	bool allow_other;   /* programs of other users than uid's and root's */
 	int64_t started_ns; /* CLOCK_MONOTONIC */
 	struct arena *arena;
 	struct watch *watch;

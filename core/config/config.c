@@ -29,7 +29,7 @@ struct load {
 	struct mount_text mounts[MOUNTS_MAX];
 	size_t mount_count;
 	struct mapping file;
-	bool has_file, shown; /* shown: by config_load_file() */
+	bool has_file, shown; /* shown: nobody is served by it: config_load_file(), listen_path */
 };
 
 static void load_deinit(struct load *l)
@@ -409,6 +409,7 @@ static int load(struct load *l, int argc, char **argv, struct config_args *ret_r
 	daemon = store_group(l, OPTION_GROUP_DAEMON, r < 0 ? NULL : err);
 	if (r < 0 || daemon < 0)
 		return r < 0 ? r : daemon;
+	l->shown = c->listen_path != NULL;
 	c->help = l->session[OPT_help].text;
 	c->version = l->session[OPT_version].text;
 	if (c->help || c->version)
@@ -459,7 +460,8 @@ void config_deinit(struct config *config)
 				 &config->user,          &config->stats_path,     &config->library_path,
 				 &config->broker_path,   &config->socket_path,    &config->bare_path,
 				 &config->sandbox_dir,   &config->warning,        &config->assets_path,
-				 &config->asset_buckets, &config->asset_prefixes, &config->report_path };
+				 &config->asset_buckets, &config->asset_prefixes, &config->report_path,
+				 &config->listen_path };
 
 	assets_deinit(config);
 	for (size_t i = 0; i < config->mount_count; i++)

@@ -44,6 +44,7 @@ struct config {
 	uint64_t put_max_bytes, part_bytes, dirty_max_bytes, readahead_bytes;
 	unsigned parallel, connections, uploads;
 	bool commit_background, fsync_staging, excl_open;
+	bool allow_other; /* programs of other users than the broker's own and root */
 	int ttl_ms, deadline_ms, connect_timeout_ms;
 	int idle_ms;              /* -1: nothing was said */
 	char *config_path, *user; /* the JSON file; whose entries of its sandboxMapping */
@@ -65,7 +66,7 @@ struct config {
 	bool require_preload, isolate;
 	char *library_path, *broker_path; /* NULL: beside the program */
 	/* s3shimd's own */
-	char *socket_path, *bare_path;
+	char *socket_path, *bare_path, *listen_path;
 	int control_fd, ready_fd; /* -1: none */
 };
 
@@ -82,7 +83,8 @@ struct config_args {
  * The mounts are those of the first of flags (--mount, --bucket, --sandbox-dir), environment (S3SHIM_MOUNT,
  * S3SHIM_BUCKET, S3SHIM_SANDBOX_DIR) and file (sandboxMapping, bucketName, sandboxDir) that names any.
  * Return: 0; -EINVAL with a sentence; the caller config_deinit()s in both cases. s3shimd's own fields are set as soon
- * as the flags could be read, even if something else failed.
+ * as the flags could be read, even if something else failed. With listen_path there need be no mounts, as in
+ * config_load_file(): sessions bring theirs.
  */
 int config_load(struct config *ret, int argc, char **argv, struct config_args *ret_rest, struct err *err);
 void config_deinit(struct config *config); /* wipes secrets */
