@@ -8,6 +8,7 @@
 #include "shim/fd_open.h"
 #include "shim/fdtab.h"
 #include "shim/foreign.h"
+#include "shim/link.h"
 #include "shim/mem.h"
 #include "shim/names.h"
 #include "shim/needed.h"
@@ -115,19 +116,6 @@ bool image_exists(const char *path)
 	default:
 		return true; /* exec has the right error */
 	}
-}
-
-void image_number(char *buf, int fd)
-{
-	char digits[12];
-	size_t n = 0;
-
-	do
-		digits[n++] = (char)('0' + fd % 10);
-	while ((fd /= 10) > 0);
-	while (n)
-		*buf++ = digits[--n];
-	*buf = '\0';
 }
 
 static int may_execute(struct route *r)
@@ -308,7 +296,7 @@ static bool look_skip(void *arg, const char *path)
 	return route(&path, &r) != ROUTE_FOREIGN;
 }
 
-static bool reached_by_preload(const char *path)
+static enum detect_result look(const char *path, char *ret_which)
 {
 	struct detect_ops ops = { .open = look_open,
 				  .pread = look_pread,
@@ -320,56 +308,59 @@ static bool reached_by_preload(const char *path)
 				  .egid = (gid_t)SYS(getegid),
 				  .no_new_privs = SYS(prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1,
 				  .search = env_get("PATH") };
-	char which[DETECT_PATH_MAX];
 
-	return path[0] && detect_program(&ops, path, which) == DETECT_OK;
+	return detect_program(&ops, path, ret_which);
 }
 
-struct inheritance {
-	const char *path;
-	bool looked, preloaded;
-	int rc;
-};
+/* Return: can the preload reach it? */
+static bool reached(const char *path, const char *name)
+{
+	struct wire_escaped_req req = { 0 };
+	char which[DETECT_PATH_MAX];
 
-static void inherit(struct inheritance *in, struct desc *d)
+	if (!path[0])
+		return false;
+	req.why = look(path, which);
+	if (req.why == DETECT_OK)
+		return true;
+	if (SYS(faccessat, AT_FDCWD, path, X_OK) == 0)
+		link_tell(WIRE_ESCAPED, &req, name && strcmp(which, path) == 0 ? name : which);
+	return false;
+}
+
+/* Who is preloaded looks after its standard streams by itself: unhooked_inherited(). */
+static int complete(struct desc *d)
 {
 	bool reads = (d->flags & O_ACCMODE) != O_WRONLY && !present_complete(d);
 	bool writes = desc_writable(d) && !present_writes_free(d);
 
-	if (d->kind != WIRE_KIND_OBJECT || !(reads || writes))
-		return;
-	if (!in->looked) {
-		in->preloaded = reached_by_preload(in->path);
-		in->looked = true;
-	}
-	/* Who is preloaded looks after its standard streams by itself: unhooked_inherited(). */
-	if (!in->preloaded)
-		in->rc = unhooked_use(d, reads, writes);
+	return d->kind == WIRE_KIND_OBJECT && (reads || writes) ? unhooked_use(d, reads, writes) : 0;
 }
 
-static int inherit_entry(int fd, struct desc *d, void *arg)
+static int complete_entry(int fd, struct desc *d, void *arg)
 {
-	struct inheritance *in = arg;
 	long flags = SYS(fcntl, fd, F_GETFD);
+	int rc;
 
+	(void)arg;
 	if (d->kind == DESC_ANCESTOR || flags < 0 || flags & FD_CLOEXEC)
 		return 0;
 	d = fdtab_get(fd); /* attached now */
 	if (!d)
 		return 0;
-	inherit(in, d);
+	rc = complete(d);
 	desc_put(d);
-	return in->rc;
+	return rc;
 }
 
-int image_inherit(const char *path, const struct state_change *change)
+int image_start(const char *path, const char *name, const struct state_change *change)
 {
-	struct inheritance in = { .path = path };
-	int rc = fdtab_each(inherit_entry, &in);
+	int rc;
 
-	for (size_t i = 0; !rc && change && i < change->count; i++) {
-		inherit(&in, change->desc[i]);
-		rc = in.rc;
-	}
+	if (reached(path, name))
+		return 0;
+	rc = fdtab_each(complete_entry, NULL);
+	for (size_t i = 0; !rc && change && i < change->count; i++)
+		rc = complete(change->desc[i]);
 	return rc;
 }

@@ -1,6 +1,6 @@
 /**
  * exec_image.h - what a program needs before it is started: an image that the kernel can run, and descriptors that it
- * can read, with the shim or without.
+ * can read, with the shim or without; in the latter case the broker is told.
  */
 #ifndef S3SHIM_SHIM_EXEC_IMAGE_H
 #define S3SHIM_SHIM_EXEC_IMAGE_H
@@ -41,11 +41,12 @@ char *const *image_argv(const struct script *s, const char *name, char *const *a
 void image_argv_free(char *const *argv);
 
 /**
- * image_inherit() - before @path (foreign) is started: what it inherits routed is complete where it has to be
- * That is descriptor 0, of which libc's stream was made before the next shim; and everything, if the preload cannot
- * reach the program. @change: what file actions add; NULL: nothing. Return: 0 or -errno.
+ * image_start() - before @path is started: what it inherits routed is complete where it has to be
+ * That is everything if the preload cannot reach the program, and the broker is told that it cannot. @path: as the
+ * kernel knows it; "": not known, which is as if it could not. @name: what to call it, where @path is a descriptor's;
+ * NULL: by its path. @change: what file actions add; NULL: nothing. Return: 0 or -errno.
  */
-int image_inherit(const char *path, const struct state_change *change);
+int image_start(const char *path, const char *name, const struct state_change *change);
 
 /** What a program on a mount needs from mounts: libraries that its loader cannot find, by inherited descriptors. */
 #define IMAGE_LIBRARIES 64
@@ -62,8 +63,5 @@ void image_libraries_close(struct image_libraries *l);
 /** image_exists() - is there something at @path, routed or not? For a search; a symlink that leads nowhere may count.
  */
 bool image_exists(const char *path);
-
-/** image_number() - @fd in decimal, with a NUL, at @buf of 12 bytes. */
-void image_number(char *buf, int fd);
 
 #endif

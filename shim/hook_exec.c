@@ -7,6 +7,7 @@
  */
 #include "shim/env.h"
 #include "shim/exec_image.h"
+#include "shim/fd_open.h"
 #include "shim/fdtab.h"
 #include "shim/foreign.h"
 #include "shim/link.h"
@@ -56,7 +57,7 @@ static int exec_foreign(const char *path, char *const *argv, char *const *envp, 
 	char *const *env;
 	struct script s;
 	struct route r;
-	int rc = image_inherit(path, NULL);
+	int rc = image_start(path, NULL, NULL);
 
 	if (rc)
 		return rc;
@@ -76,11 +77,14 @@ static int exec_foreign(const char *path, char *const *argv, char *const *envp, 
 
 static int exec_image(int fd, const char *path, char *const *argv, char *const *envp)
 {
+	char link[32];
 	char *const *env;
 	struct image_libraries libraries;
 	struct state_change change = { .libraries = libraries.text };
-	int rc = image_inherit(path, NULL);
+	int rc;
 
+	fd_proc_name(fd, link);
+	rc = image_start(link, path, NULL);
 	if (!rc) {
 		image_libraries(fd, path, &libraries);
 		env = state_environ_with(envp, &change);
@@ -174,23 +178,41 @@ static int exec_search(const char *file, char *const *argv, char *const *envp)
 
 /* ---- by descriptor ---- */
 
+/* As the kernel sees @path below @dirfd; "" where that is too long. */
+static void path_below(int dirfd, const char *path, char *ret)
+{
+	size_t n = strlen(path) + 1, at;
+
+	ret[0] = '\0';
+	if (n > WIRE_PATH_MAX - 32)
+		return;
+	if (dirfd >= 0 && path[0] != '/') {
+		fd_proc_name(dirfd, ret);
+		at = strlen(ret);
+		ret[at++] = '/';
+		ret += at;
+	}
+	memcpy(ret, path, n);
+}
+
 static int exec_fd(int fd, char *const *argv, char *const *envp)
 {
-	char link[32] = "/proc/self/fd/";
 	struct desc *d = fdtab_get(fd);
+	char link[32], name[WIRE_PATH_MAX];
 	char *const *env;
+	long n;
 	int rc;
 
 	if (d && d->kind == WIRE_KIND_OBJECT && d->path[0]) {
-		char path[WIRE_PATH_MAX];
-		size_t n = strlen(d->path);
-		memcpy(path, d->path, n + 1);
+		memcpy(name, d->path, strlen(d->path) + 1);
 		desc_put(d);
-		return exec_path(path, argv, envp, 0);
+		return exec_path(name, argv, envp, 0);
 	}
 	desc_put(d);
-	image_number(link + 14, fd);
-	rc = image_inherit(link, NULL);
+	fd_proc_name(fd, link);
+	n = SYS(readlinkat, AT_FDCWD, link, name, sizeof(name) - 1);
+	name[n > 0 ? n : 0] = '\0';
+	rc = image_start(link, name, NULL);
 	if (rc)
 		return rc;
 	env = state_environ(envp);
@@ -237,6 +259,7 @@ EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 EXPORT int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
 	const char *name = path;
+	char full[WIRE_PATH_MAX];
 	char *const *env;
 	struct route r;
 	int rc;
@@ -252,7 +275,8 @@ EXPORT int execveat(int dirfd, const char *path, char *const argv[], char *const
 		return (int)ret_errno(rc);
 	if (dirfd == AT_FDCWD && !flags)
 		return (int)ret_errno(exec_foreign(path, argv, envp, 0));
-	rc = image_inherit("", NULL);
+	path_below(dirfd, path, full);
+	rc = image_start(full, NULL, NULL);
 	if (rc)
 		return (int)ret_errno(rc);
 	env = state_environ(envp);

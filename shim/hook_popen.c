@@ -3,6 +3,7 @@
  * the child; otherwise they are done here, over posix_spawn, as POSIX has them (XSH system, popen).
  */
 #include "shim/env.h"
+#include "shim/exec_image.h"
 #include "shim/lock.h"
 #include "shim/mem.h"
 #include "shim/route.h"
@@ -27,11 +28,17 @@ struct child {
 static struct lock lock;
 static struct child *_Atomic children;
 
+/* What is started inside libc is looked at here. */
 static bool has_news(void)
 {
 	char small[256];
 
-	return route_active() && state_format(small, sizeof(small)) != 0;
+	if (!route_active())
+		return false;
+	if (state_format(small, sizeof(small)) != 0)
+		return true;
+	(void)image_start(SHELL, NULL, NULL);
+	return false;
 }
 
 static int wait_for(pid_t pid)

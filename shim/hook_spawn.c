@@ -6,6 +6,7 @@
 #include "shim/cwd.h"
 #include "shim/env.h"
 #include "shim/exec_image.h"
+#include "shim/fd_open.h"
 #include "shim/fdtab.h"
 #include "shim/foreign.h"
 #include "shim/names.h"
@@ -26,10 +27,11 @@ struct spawn {
 
 static int spawn_path(struct spawn *s, const char *path, char *const *argv, int scripts);
 
-static int spawn_foreign(struct spawn *s, const char *path, char *const *argv)
+/* @name: as in image_start(). */
+static int spawn_foreign(struct spawn *s, const char *path, const char *name, char *const *argv)
 {
 	char *const *env;
-	int rc = image_inherit(s->search ? "" : path, &s->run.change);
+	int rc = image_start(s->search ? "" : path, name, &s->run.change);
 
 	if (rc)
 		return rc;
@@ -57,21 +59,21 @@ static int spawn_script(struct spawn *s, const struct script *script, const char
 
 static int spawn_routed(struct spawn *s, struct route *r, const char *name, char *const *argv, int scripts)
 {
-	char link[32] = "/proc/self/fd/";
+	char link[32];
 	struct image_libraries libraries;
 	struct script script;
 	int fd = -1, rc = image_open(r, &fd, &script);
 
 	switch (rc) {
 	case IMAGE_LEFT:
-		return spawn_foreign(s, r->path, argv);
+		return spawn_foreign(s, r->path, NULL, argv);
 	case IMAGE_SCRIPT:
 		return spawn_script(s, &script, name, argv, scripts);
 	case IMAGE_PROGRAM:
-		image_number(link + 14, fd);
+		fd_proc_name(fd, link);
 		image_libraries(fd, r->path, &libraries);
 		s->run.change.libraries = libraries.text;
-		rc = spawn_foreign(s, link, argv);
+		rc = spawn_foreign(s, link, r->path, argv);
 		s->run.change.libraries = NULL;
 		image_libraries_close(&libraries);
 		(void)fdtab_close(fd);
@@ -92,7 +94,7 @@ static int spawn_path(struct spawn *s, const char *path, char *const *argv, int 
 		return rc;
 	if (rc == ROUTE_MOUNT)
 		return spawn_routed(s, &r, name, argv, scripts);
-	rc = spawn_foreign(s, path, argv);
+	rc = spawn_foreign(s, path, NULL, argv);
 	if ((rc == -ENOENT || rc == -ENOTDIR) && foreign_lead(AT_FDCWD, path, 0, &r) == FOREIGN_MOUNT)
 		return spawn_routed(s, &r, name, argv, scripts);
 	/* The kernel does not find an interpreter that is on a mount. */
@@ -110,7 +112,7 @@ static int spawn(struct spawn *s, const char *path, char *const *argv)
 
 	if (rc)
 		return -rc;
-	rc = s->search ? spawn_foreign(s, path, argv) : spawn_path(s, path, argv, 0);
+	rc = s->search ? spawn_foreign(s, path, NULL, argv) : spawn_path(s, path, argv, 0);
 	actions_end(s->actions, &s->run);
 	return -rc;
 }

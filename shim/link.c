@@ -112,9 +112,9 @@ static void conn_known(const struct conn *c)
 }
 
 /* Fill an empty @c, which is the caller's. */
-static int fetch_by_path(struct conn *c, bool may_join)
+static int fetch_by_path(struct conn *c, enum join join)
 {
-	int rc = session_connect(c, may_join);
+	int rc = session_connect(c, join);
 
 	if (!rc)
 		conn_known(c);
@@ -242,14 +242,14 @@ static void wait_return(uint32_t count, const struct timespec *timeout)
 	atomic_fetch_sub(&waiters, 1);
 }
 
-static struct conn *take_new(bool may_join, int *ret_rc)
+static struct conn *take_new(enum join join, int *ret_rc)
 {
 	for (int i = 0; i < POOL; i++) {
 		if (pool[i].fd >= 0 || !claim(&pool[i]))
 			continue;
 		if (pool[i].fd >= 0)
 			return &pool[i];
-		*ret_rc = fetch_by_path(&pool[i], may_join);
+		*ret_rc = fetch_by_path(&pool[i], join);
 		if (!*ret_rc)
 			return &pool[i];
 		unclaim(&pool[i]);
@@ -259,7 +259,7 @@ static struct conn *take_new(bool may_join, int *ret_rc)
 	return NULL;
 }
 
-static struct conn *take_spare(bool may_join, int *ret_rc)
+static struct conn *take_spare(enum join join, int *ret_rc)
 {
 	struct spare *s = spare_mine();
 	const void *none = NULL;
@@ -276,7 +276,7 @@ static struct conn *take_spare(bool may_join, int *ret_rc)
 	if (conn_intact(&s->conn))
 		return &s->conn;
 	s->foreign = true;
-	*ret_rc = fetch_by_path(&s->conn, may_join);
+	*ret_rc = fetch_by_path(&s->conn, join);
 	if (!*ret_rc)
 		return &s->conn;
 	unclaim(&s->conn);
@@ -298,14 +298,14 @@ static void keep_ahead(struct conn *c)
 	widen(c);
 }
 
-static struct conn *take(bool may_join, int *ret_rc)
+static struct conn *take(enum join join, int *ret_rc)
 {
 	const struct timespec patience = { .tv_nsec = PATIENCE_NS };
 	bool patient = false;
 
 	fork_check();
 	if (unlikely(vfork_child()))
-		return take_spare(may_join, ret_rc);
+		return take_spare(join, ret_rc);
 	for (;;) {
 		uint32_t count = returns;
 		struct conn *c = take_free();
@@ -323,7 +323,7 @@ static struct conn *take(bool may_join, int *ret_rc)
 			wait_return(count, &patience);
 			continue;
 		}
-		c = take_new(may_join, ret_rc);
+		c = take_new(join, ret_rc);
 		if (c)
 			return c;
 		if (!held_elsewhere()) {
@@ -352,13 +352,12 @@ static int absent(int rc)
 	return session_known() ? -EIO : rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE ? rc : -ENXIO;
 }
 
-int link_call(enum wire_type type, const void *req, void *rep, struct link_extra *x)
+static int call(enum wire_type type, enum join join, const void *req, void *rep, struct link_extra *x)
 {
-	bool by_path = wire_messages[type].strings > 0;
 	int rc = -EIO, status = -EIO;
 
 	for (int i = 0; i < POOL + 1; i++) {
-		struct conn *c = take(by_path, &rc);
+		struct conn *c = take(join, &rc);
 		enum conn_end end;
 		if (!c)
 			return absent(rc);
@@ -374,12 +373,24 @@ int link_call(enum wire_type type, const void *req, void *rep, struct link_extra
 	return -EIO;
 }
 
+int link_call(enum wire_type type, const void *req, void *rep, struct link_extra *x)
+{
+	return call(type, wire_messages[type].strings > 0 ? JOIN_ANY : JOIN_SAME, req, rep, x);
+}
+
+void link_tell(enum wire_type type, const void *req, const char *string)
+{
+	struct link_extra x = { .string = { string }, .fd = -1 };
+
+	(void)call(type, JOIN_RUNNING, req, NULL, &x);
+}
+
 void link_post(enum wire_type type, const void *req)
 {
 	struct conn *c;
 	int rc;
 
-	c = take(false, &rc);
+	c = take(JOIN_SAME, &rc);
 	if (!c)
 		return;
 	if (c->posted >= POSTED_MAX) {
@@ -445,7 +456,7 @@ void link_spare(void)
 	if (vfork_child())
 		return;
 	spare_done();
-	c = take(false, &rc);
+	c = take(JOIN_SAME, &rc);
 	if (!c)
 		return;
 	for (int i = 0; i < SPARES; i++, none = NULL)

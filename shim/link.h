@@ -34,6 +34,9 @@ struct link_extra {
  */
 int link_call(enum wire_type type, const void *req, void *rep, struct link_extra *x);
 
+/** link_tell() - a request to a broker that is there already: in a bare session none is started for it. */
+void link_tell(enum wire_type type, const void *req, const char *string);
+
 /** link_post() - a request whose reply is not waited for: it is read before the connection's next use. */
 void link_post(enum wire_type type, const void *req);
 

@@ -79,8 +79,8 @@ static int orphan(int fd, struct desc *d, void *arg)
 	return 0;
 }
 
-/* The session of a broker that has just said HELLO: the first, the same, or, if @may_join, a new one. */
-static int session_join(const struct wire_hello_rep *rep, int arena_fd, bool may_join)
+/* The session of a broker that has just said HELLO: the first, the same, or, by JOIN_ANY, a new one. */
+static int session_join(const struct wire_hello_rep *rep, int arena_fd, enum join join)
 {
 	lock_mask mask = lock_take(&session.lock);
 	uint64_t known = session.id;
@@ -89,7 +89,7 @@ static int session_join(const struct wire_hello_rep *rep, int arena_fd, bool may
 	long map;
 
 	if (known != rep->session) {
-		if (known && (!may_join || config.mode != MODE_BARE)) {
+		if (known && (join != JOIN_ANY || config.mode != MODE_BARE)) {
 			rc = -EIO;
 		} else {
 			map = arena_fd < 0 ? 0 : SYS(mmap, NULL, rep->arena_bytes, PROT_READ, MAP_SHARED, arena_fd, 0);
@@ -110,7 +110,7 @@ static int session_join(const struct wire_hello_rep *rep, int arena_fd, bool may
 	return rc;
 }
 
-static int greet(struct conn *c, bool may_join)
+static int greet(struct conn *c, enum join join)
 {
 	struct wire_hello_req req = { .version = WIRE_VERSION, .pid = (uint32_t)SYS(getpid) };
 	struct wire_hello_rep rep;
@@ -122,13 +122,18 @@ static int greet(struct conn *c, bool may_join)
 	if (!status && (rep.version != WIRE_VERSION || !rep.session))
 		status = -EPROTO;
 	if (!status)
-		status = session_join(&rep, x.fd, may_join);
+		status = session_join(&rep, x.fd, join);
 	if (x.fd >= 0)
 		(void)SYS(close, x.fd);
 	return status;
 }
 
-int session_connect(struct conn *c, bool may_join)
+static bool may_start(enum join join)
+{
+	return join == JOIN_ANY || (join == JOIN_SAME && !session.id);
+}
+
+int session_connect(struct conn *c, enum join join)
 {
 	const struct timespec pause = { .tv_nsec = RETRY_NS };
 	int fd, rc;
@@ -137,7 +142,7 @@ int session_connect(struct conn *c, bool may_join)
 	if (config.mode == MODE_NONE)
 		return -ENXIO;
 	fd = conn_connect(config.socket);
-	for (int i = 0; i < STARTS && fd < 0 && config.mode == MODE_BARE && (may_join || !session.id); i++) {
+	for (int i = 0; i < STARTS && fd < 0 && config.mode == MODE_BARE && may_start(join); i++) {
 		rc = spawn_broker(config.socket);
 		fd = conn_connect(config.socket);
 		if (fd < 0 && rc != -ETIMEDOUT)
@@ -149,7 +154,7 @@ int session_connect(struct conn *c, bool may_join)
 		return fd;
 	rc = conn_set(c, fd);
 	if (!rc)
-		rc = greet(c, may_join);
+		rc = greet(c, join);
 	if (rc) {
 		conn_close(c);
 		return rc;

@@ -8,12 +8,18 @@
 
 #include <stdbool.h>
 
+/** Which broker will do, in a bare session; elsewhere there is but one. */
+enum join {
+	JOIN_SAME,    /* the one of before; where there was none, any */
+	JOIN_ANY,     /* the call is about a path: also another than before */
+	JOIN_RUNNING, /* the one of before, if it is there; none is started */
+};
+
 /**
  * session_connect() - fill an empty @c, which is the caller's, by connect(2) and HELLO; a bare session starts a broker
- * @may_join: the call is about a path, so that another broker than before will do (bare mode).
  * Return: 0; -ENXIO: no broker is configured; -EIO: it is another one; -errno.
  */
-int session_connect(struct conn *c, bool may_join);
+int session_connect(struct conn *c, enum join join);
 
 /** session_known() - was there ever a connection? */
 bool session_known(void);

@@ -267,6 +267,29 @@ def volume(request, scratch):
 
 
 @pytest.fixture
+def static_tool(scratch):
+    """scratch/bin/static-tool, which prints the sum of all bytes that it reads from descriptor 3."""
+    source, out = scratch / "static-tool.c", scratch / "bin/static-tool"
+    source.write_text("""
+#include <stdio.h>
+#include <unistd.h>
+int main(void)
+{
+	unsigned char b[4096];
+	long n, sum = 0;
+	while ((n = read(3, b, sizeof(b))) > 0)
+		while (n)
+			sum += b[--n];
+	printf("%ld\\n", sum);
+}
+""")
+    out.parent.mkdir()
+    if subprocess.run(["gcc", "-static", "-o", out, source], capture_output=True).returncode:
+        pytest.skip("no static libc on this machine")
+    return out
+
+
+@pytest.fixture
 def eventually():
     """eventually(condition): wait until it holds, 10 seconds at the most."""
 

@@ -8,14 +8,6 @@
 #define SCRIPTS_MAX 5   /* the kernel gives up with ELOOP */
 #define PHNUM_MAX   1024
 
-#if defined(__x86_64__)
-#define OUR_MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define OUR_MACHINE EM_AARCH64
-#else
-#error "which ELF machine is this?"
-#endif
-
 /* Where a script leads to: the interpreter, then with `env` a program to be found by name. */
 struct next {
 	char path[DETECT_PATH_MAX];
@@ -100,6 +92,23 @@ static bool parse_script(const char *head, size_t n, struct next *ret)
 	return true;
 }
 
+/* The first bytes of a file, which were read to see what it is, and the rest of it. */
+struct image {
+	const struct detect_ops *ops;
+	int fd;
+	const char *head;
+	size_t head_bytes;
+};
+
+static bool image_read(const struct image *i, void *buf, size_t size, size_t offset)
+{
+	if (size <= i->head_bytes && offset <= i->head_bytes - size) {
+		memcpy(buf, i->head + offset, size);
+		return true;
+	}
+	return i->ops->pread(i->ops->arg, i->fd, buf, size, (long)offset) == (long)size;
+}
+
 /* The dynamic linker started as a program has no PT_INTERP, and honours LD_PRELOAD all the same. */
 static bool is_dynamic_linker(const char *path)
 {
@@ -109,26 +118,34 @@ static bool is_dynamic_linker(const char *path)
 	       strcmp(base, "ld.so") == 0;
 }
 
-static enum detect_result check_elf(const struct detect_ops *ops, int fd, const char *path)
+static enum detect_result check_privileges(const struct detect_ops *ops, int fd)
 {
-	Elf64_Ehdr e;
 	struct stat st;
 
-	if (ops->pread(ops->arg, fd, &e, sizeof(e), 0) != sizeof(e))
+	if (ops->no_new_privs || ops->fstat(ops->arg, fd, &st) < 0)
+		return DETECT_OK;
+	if (st.st_mode & S_ISUID && st.st_uid != ops->euid)
+		return DETECT_SETUID;
+	if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != ops->egid)
+		return DETECT_SETGID;
+	return ops->euid != 0 && ops->has_capabilities(ops->arg, fd) ? DETECT_CAPABILITIES : DETECT_OK;
+}
+
+static enum detect_result check_elf(const struct image *image, const char *path)
+{
+	Elf64_Ehdr e;
+	enum detect_result r;
+
+	if (!image_read(image, &e, EI_NIDENT + sizeof(e.e_type) + sizeof(e.e_machine), 0))
 		return DETECT_OK; /* exec will refuse it */
-	if (e.e_ident[EI_CLASS] != ELFCLASS64 || e.e_ident[EI_DATA] != ELFDATA2LSB || e.e_machine != OUR_MACHINE)
+	if (e.e_ident[EI_CLASS] != ELFCLASS64 || e.e_ident[EI_DATA] != ELFDATA2LSB || e.e_machine != DETECT_MACHINE)
 		return DETECT_ARCHITECTURE;
-	if (ops->fstat(ops->arg, fd, &st) == 0 && !ops->no_new_privs) {
-		if (st.st_mode & S_ISUID && st.st_uid != ops->euid)
-			return DETECT_SETUID;
-		if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != ops->egid)
-			return DETECT_SETGID;
-		if (ops->euid != 0 && ops->has_capabilities(ops->arg, fd))
-			return DETECT_CAPABILITIES;
-	}
+	r = check_privileges(image->ops, image->fd);
+	if (r != DETECT_OK || !image_read(image, &e, sizeof(e), 0))
+		return r;
 	for (unsigned i = 0; i < e.e_phnum && i < PHNUM_MAX; i++) {
 		Elf64_Phdr p;
-		if (ops->pread(ops->arg, fd, &p, sizeof(p), (long)(e.e_phoff + (size_t)i * e.e_phentsize)) != sizeof(p))
+		if (!image_read(image, &p, sizeof(p), e.e_phoff + (size_t)i * e.e_phentsize))
 			return DETECT_OK;
 		if (p.p_type == PT_INTERP)
 			return DETECT_OK;
@@ -154,7 +171,8 @@ static enum detect_result check_file(const struct detect_ops *ops, const char *p
 		return fd == -EACCES || fd == -EPERM ? DETECT_UNREADABLE : DETECT_OK;
 	n = ops->pread(ops->arg, fd, head, sizeof(head), 0);
 	if (n >= SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0) {
-		r = check_elf(ops, fd, path);
+		const struct image image = { ops, fd, head, (size_t)n };
+		r = check_elf(&image, path);
 	} else if (n >= 2 && head[0] == '#' && head[1] == '!') {
 		*ret_script = parse_script(head, (size_t)n, ret_next);
 	} else if (n >= 0) {

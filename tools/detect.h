@@ -18,14 +18,20 @@
 
 #define DETECT_PATH_MAX 4096
 
+/* The ELF machine that the library is for. */
+#if defined(__x86_64__)
+#define DETECT_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define DETECT_MACHINE EM_AARCH64
+#else
+#error "which ELF machine is this?"
+#endif
+
 enum detect_result {
 	DETECT_OK,
-	DETECT_STATIC,       /* ELF without PT_INTERP: no ld.so, no preload */
-	DETECT_SETUID,       /* gains another user: ld.so drops the preload */
-	DETECT_SETGID,       /* the same by group */
-	DETECT_CAPABILITIES, /* the same by file capabilities */
-	DETECT_ARCHITECTURE, /* another machine or class than ours: ld.so ignores the library */
-	DETECT_UNREADABLE,   /* may be executed, but not read */
+#define ESCAPE(NAME, words, remedy) DETECT_##NAME,
+#include "base/escapes.def"
+#undef ESCAPE
 };
 
 struct detect_ops {

@@ -3,6 +3,7 @@
 #include "base/wire.h"
 #include "detect.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,25 +105,38 @@ static bool detect_skip(void *arg, const char *path)
 	return is_mounted(arg, path);
 }
 
-static const char *reason(enum detect_result r)
+static const char *const reasons[] = {
+	[DETECT_OK] = "",
+#define ESCAPE(NAME, words, remedy) [DETECT_##NAME] = words ": " remedy,
+#include "base/escapes.def"
+#undef ESCAPE
+};
+
+/* Would ld.so load it? Where it would not, it says so on stderr and runs the program all the same. */
+static int check_library(const char *path, struct err *err)
 {
-	switch (r) {
-	case DETECT_STATIC:
-		return "is statically linked, so no library can be preloaded into it; use a dynamically linked build";
-	case DETECT_SETUID:
-		return "is setuid, and preloading is off for such programs; run s3run as its owner, or a copy without "
-		       "the bit";
-	case DETECT_SETGID:
-		return "is setgid, and preloading is off for such programs; use a copy without the bit";
-	case DETECT_CAPABILITIES:
-		return "has file capabilities, and preloading is off for such programs; use a copy without them";
-	case DETECT_ARCHITECTURE:
-		return "is for another architecture than " LIBRARY "; use a build for this machine, of 64 bits";
-	case DETECT_UNREADABLE:
-		return "may not be read, so it cannot be told whether preloading works; make it readable";
-	default:
-		return "cannot be preloaded";
-	}
+	Elf64_Ehdr e;
+	struct statvfs fs;
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n;
+
+	if (fd < 0)
+		return err_set(err, errno, "library '%s': %s; make it readable, or give another by --library FILE",
+			       path, strerror(errno));
+	if (strpbrk(path, " :"))
+		return err_set(
+		    err, EINVAL,
+		    "library '%s': its path has a blank or a ':', which LD_PRELOAD cannot hold; put it elsewhere",
+		    path);
+	if (statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC)
+		return err_set(err, EACCES, "library '%s' is on a file system mounted noexec; put it elsewhere", path);
+	n = read(fd, &e, sizeof(e));
+	if (n != sizeof(e) || memcmp(e.e_ident, ELFMAG, SELFMAG) != 0 || e.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    e.e_machine != DETECT_MACHINE || e.e_type != ET_DYN)
+		return err_set(
+		    err, ENOEXEC,
+		    "library '%s' is no shared library for this machine, of 64 bits; give it by --library FILE", path);
+	return 0;
 }
 
 static int check_preload(const struct program *p, const struct config *config, struct err *err)
@@ -145,13 +159,13 @@ static int check_preload(const struct program *p, const struct config *config, s
 
 	if (r == DETECT_OK)
 		return 0;
-	(void)err_set(err, ENOEXEC, "'%s' %s; --no-require-preload runs it without the mounts", which, reason(r));
+	(void)err_set(err, ENOEXEC, "'%s' %s; --no-require-preload runs it without the mounts", which, reasons[r]);
 	if (strcmp(which, p->path) != 0)
 		(void)err_wrap(err, "'%s' is run by another program", p->path);
 	return PROGRAM_NOT_EXECUTABLE;
 }
 
-int program_find(struct program *p, char **argv, const struct config *config, struct err *err)
+int program_find(struct program *p, char **argv, const struct config *config, const char *library, struct err *err)
 {
 	int r;
 
@@ -167,9 +181,15 @@ int program_find(struct program *p, char **argv, const struct config *config, st
 		(void)err_set(err, -r, "'%s': %s", argv[0], strerror(-r));
 		return r == -ENOENT || r == -ENOTDIR ? PROGRAM_NOT_FOUND : PROGRAM_NOT_EXECUTABLE;
 	}
-	if (p->by_shim || !config->require_preload)
+	if (!config->require_preload)
 		return 0;
-	return check_preload(p, config, err);
+	if (check_library(library, err) < 0) {
+		char why[ERR_TEXT_MAX];
+		(void)snprintf(why, sizeof(why), "%s", err_text(err));
+		(void)err_set(err, ENOEXEC, "%s; --no-require-preload runs the program without the mounts", why);
+		return PROGRAM_NOT_EXECUTABLE;
+	}
+	return p->by_shim ? 0 : check_preload(p, config, err);
 }
 
 /* Beside this program, as in a build folder, or in the folder that both are installed to. */
@@ -193,22 +213,6 @@ static int beside(const char *name, char path[PATH_MAX], struct err *err)
 	    self, strcmp(name, LIBRARY) == 0 ? "give its place by --library FILE" : "give its place by --broker FILE");
 }
 
-static int check_library(const char *path, struct err *err)
-{
-	struct statvfs fs;
-
-	if (access(path, R_OK) < 0)
-		return err_set(err, errno, "library '%s': %s", path, strerror(errno));
-	if (strpbrk(path, " :"))
-		return err_set(
-		    err, EINVAL,
-		    "library '%s': its path has a blank or a ':', which LD_PRELOAD cannot hold; put it elsewhere",
-		    path);
-	if (statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC)
-		return err_set(err, EACCES, "library '%s' is on a file system mounted noexec; put it elsewhere", path);
-	return 0;
-}
-
 int program_parts(const struct config *config, char library[PATH_MAX], char broker[PATH_MAX], struct err *err)
 {
 	int r = 0;
@@ -217,8 +221,8 @@ int program_parts(const struct config *config, char library[PATH_MAX], char brok
 		(void)snprintf(library, PATH_MAX, "%s", config->library_path);
 	else
 		r = beside(LIBRARY, library, err);
-	if (r == 0)
-		r = check_library(library, err);
+	if (r == 0 && access(library, F_OK) < 0)
+		r = err_set(err, errno, "library '%s': %s", library, strerror(errno));
 	if (r < 0)
 		return r;
 	if (config->broker_path)

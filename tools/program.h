@@ -21,11 +21,11 @@ struct program {
 };
 
 /**
- * program_find() - @argv[0] by PATH as execvp(3), then look at it with the detector
- * @require_preload: refuse what the library does not reach.
+ * program_find() - @argv[0] by PATH as execvp(3), then look at it with the detector, and at @library
+ * Unless --no-require-preload: what the library does not reach is refused, and a library that ld.so would not load.
  * Return: 0, PROGRAM_NOT_EXECUTABLE or PROGRAM_NOT_FOUND with a sentence.
  */
-int program_find(struct program *p, char **argv, const struct config *config, struct err *err);
+int program_find(struct program *p, char **argv, const struct config *config, const char *library, struct err *err);
 
 /** program_parts() - libs3shim.so and s3shimd: as @config says, beside this program, or where they are installed. */
 int program_parts(const struct config *config, char library[PATH_MAX], char broker[PATH_MAX], struct err *err);

@@ -344,7 +344,7 @@ static int prepare(struct run *run, char **argv, struct err *err)
 
 	if (check_options(&run->config, err) < 0 || program_parts(&run->config, run->library, run->broker, err) < 0)
 		return PROGRAM_OWN_FAILURE;
-	r = program_find(&run->program, argv, &run->config, err);
+	r = program_find(&run->program, argv, &run->config, run->library, err);
 	if (r == 0 && socket_path(run, err) < 0)
 		r = PROGRAM_OWN_FAILURE;
 	return r;

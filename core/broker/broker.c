@@ -239,6 +239,7 @@ struct broker *broker_free(struct broker *b)
 	if (b->arena)
 		arena_free(b->arena);
 	staging_close(&b->staging);
+	escaped_deinit(&b->escaped);
 	pthread_mutex_destroy(&b->held_lock);
 	free(b);
 	return NULL;

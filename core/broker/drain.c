@@ -75,6 +75,7 @@ static size_t put_report(struct broker *b, const struct failures *all, char *buf
 	}
 	json_put(&j, "%s\"files\": %" PRIu64 ", \"seconds\": %.3f", n > 0 ? ", " : "{", counter_get(COUNTER_opens),
 		 session_seconds(b));
+	escaped_json(&b->escaped, &j);
 	put_failures(&j, all);
 	j.size += END_BYTES;
 	json_put(&j, "]}");
@@ -160,6 +161,7 @@ size_t drain_status(struct broker *b, char *buf, size_t size)
 	put_object(&j, "counters", counters_json(scratch, SCRATCH_BYTES), scratch);
 	if (b->objects)
 		put_object(&j, "objects", object_store_status(b->objects, scratch, SCRATCH_BYTES), scratch);
+	escaped_json(&b->escaped, &j);
 	put_mounts(&j, b, scratch, SCRATCH_BYTES);
 	put_errors(&j, scratch, SCRATCH_BYTES);
 	j.size += END_BYTES;

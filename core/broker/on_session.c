@@ -61,3 +61,9 @@ int on_drain(struct exchange *x, const struct wire_drain_req *q, struct wire_dra
 	a->failed = (uint32_t)drain(x->broker, q->shutdown != 0, x->tail, x->tail_room, &x->tail_len);
 	return 0;
 }
+
+int on_escaped(struct exchange *x, const struct wire_escaped_req *q, struct wire_escaped_rep *a)
+{
+	(void)a;
+	return escaped_add(&x->broker->escaped, x->string[0], q->why);
+}

@@ -7,6 +7,7 @@
 #ifndef S3SHIM_BROKER_SESSION_H
 #define S3SHIM_BROKER_SESSION_H
 
+#include "broker/escaped.h"
 #include "broker/staging.h"
 #include "volume/volume.h"
 
@@ -29,6 +30,7 @@ struct broker {
 	size_t volume_count;
 	struct files *files;
 	pthread_mutex_t held_lock; /* who has which offset lock: conn.c; before an offset lock's own mutex */
+	struct escaped escaped;
 	struct server *server;
 };
 

@@ -135,3 +135,10 @@ def test_sandbox_dir(gw, bare):
     del bare.env["S3SHIM_BUCKET"], bare.env["S3SHIM_MOUNT"]
     more = {"S3SHIM_SANDBOX_DIR": f"{gw.scratch}/%u", "S3SHIM_USER": "ann"}
     assert bare(["cat", "/s3/f"], more).stdout == b"ann's"
+
+
+def test_no_broker_is_started_to_tell_of_a_child_that_is_not_preloaded(bare, static_tool, eventually):
+    assert bare(["sh", "-c", f"{static_tool}; true"]).returncode == 0
+    assert bare.brokers() == []
+    assert bare(["sh", "-c", f"ls /s3; {static_tool}"]).returncode == 0
+    assert f"'{static_tool}' is statically linked" in bare.log.read_text()
