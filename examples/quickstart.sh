@@ -13,63 +13,20 @@
 #
 # QUICKSTART_MIB  size of the large file, 100
 # QUICKSTART_VOLUME=file  go straight to the File volume
-set -u
-cd "$(dirname "$0")/.." || exit 1
-top=$PWD
+# S3SHIM_BUILD    a folder with the products: nothing is installed and built then
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 mib=${QUICKSTART_MIB:-100}
-
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-die() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
-
-say "Installing and building"
-tests/support/install.sh demo || exit 1
-mkdir -p build
-{ cmake --preset release && cmake --build --preset release; } >build/quickstart.log 2>&1 ||
-	{ tail -n 30 build/quickstart.log; die "the build failed, see build/quickstart.log"; }
-ls -l build/release/{libs3shim.so,s3run,s3shimd,s3ctl} || exit 1
-
-tmp=$(mktemp -d /var/tmp/s3shim-quickstart-XXXXXX) || exit 1
-gateway=
-cleanup() {
-	[ -z "$gateway" ] || kill "$gateway" 2>/dev/null
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-export S3SHIM_CACHE_DIR=$tmp/staging S3SHIM_LOG=$tmp/broker.log
-mkdir -p "$S3SHIM_CACHE_DIR"
-
-# start_versitygw: a server of our own with a bucket, and the settings to reach it.
-start_versitygw() {
-	local gw port
-	gw=$(tests/support/install.sh versitygw) || return 1
-	port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-	export AWS_ACCESS_KEY_ID=quickstart AWS_SECRET_ACCESS_KEY=quickstart-secret AWS_REGION=us-east-1
-	unset AWS_SESSION_TOKEN AWS_PROFILE
-	export S3SHIM_ENDPOINT=http://127.0.0.1:$port S3SHIM_BUCKET=quickstart
-	mkdir -p "$tmp/gw/quickstart" # with the posix backend a folder is a bucket
-	ROOT_ACCESS_KEY=$AWS_ACCESS_KEY_ID ROOT_SECRET_KEY=$AWS_SECRET_ACCESS_KEY "$gw" --port "127.0.0.1:$port" --keep-alive \
-		--quiet posix "$tmp/gw" >"$tmp/gw.log" 2>&1 &
-	gateway=$!
-	for _ in $(seq 100); do
-		(exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return 0
-		kill -0 "$gateway" 2>/dev/null || break
-		sleep 0.1
-	done
-	gateway=
-	return 1
-}
+build_products
 
 say "The bucket"
 mount=()
 if [ "${QUICKSTART_VOLUME:-}" != file ] && [ -n "${S3SHIM_BUCKET:-}" ]; then
 	prefix=quickstart-$(basename "$tmp" | tail -c 7)
-	mount=(--bucket "$S3SHIM_BUCKET" --prefix "$prefix")
+	mount=(--bucket "$S3SHIM_BUCKET" --prefix "$prefix" --mount /s3)
 	echo "yours: s3://$S3SHIM_BUCKET/$prefix"
-elif [ "${QUICKSTART_VOLUME:-}" != file ] && start_versitygw; then
-	mount=(--bucket "$S3SHIM_BUCKET")
-	echo "versitygw on $S3SHIM_ENDPOINT, bucket $S3SHIM_BUCKET"
+elif [ "${QUICKSTART_VOLUME:-}" != file ] && start_versitygw quickstart; then
+	mount=(--bucket quickstart)
+	echo "versitygw on $S3SHIM_ENDPOINT, bucket quickstart"
 else
 	unset S3SHIM_BUCKET
 	mkdir -p "$tmp/folder"
@@ -94,7 +51,7 @@ run() {
 	printf '$ %s\n' "$1"
 	bash -o pipefail -c "$1" || { printf '(status %s)\n' $?; failed=$((failed + 1)); }
 }
-title() { printf '\n\033[1m%s\033[0m\n' "$1"; }
+title() { printf '\n%s%s%s\n' "$bold" "$1" "$plain"; }
 
 title "Write and read"
 run 'echo "hello from a program that knows nothing of S3" > /s3/hello.txt'
@@ -145,7 +102,7 @@ exit $failed
 EOF
 
 say "\$ s3run ${mount[*]} -- bash session.sh"
-"$top/build/release/s3run" "${mount[@]}" --stats "$tmp/stats.json" -- bash session.sh
+bold=$bold plain=$plain "$products/s3run" "${mount[@]}" --stats "$tmp/stats.json" -- bash session.sh
 status=$?
 
 say "What it cost"
@@ -163,4 +120,4 @@ if [ $status -ne 0 ]; then
 	tail -n 20 "$S3SHIM_LOG" 2>/dev/null
 	die "s3run ended with status $status"
 fi
-say "Now yours:  build/release/s3run --bucket BUCKET -- PROGRAM ARGS"
+say "Now yours:  $products/s3run --bucket BUCKET -- PROGRAM ARGS"

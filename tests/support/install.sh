@@ -2,7 +2,7 @@
 # Install what the project needs on Debian 12: tests/support/install.sh [build|demo|test|bench|programs|busybox|versitygw]...
 #
 #   build      what compiles the products (no tests); prints nothing if it is all there
-#   demo       build, and what examples/quickstart.sh shows
+#   demo       build, and what the examples show
 #   test       build, and what tests/run.sh needs: Criterion, musl, clang tools, boto3, Ceph's radosgw, the core of the
 #              matrix's programs
 #   bench      test, and the peers of tests/bench: aws, curl
@@ -22,9 +22,9 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/s3shim
 
 build="build-essential cmake ninja-build pkg-config libcurl4-openssl-dev libssl-dev libexpat1-dev uthash-dev libjsmn-dev"
 tests="libcriterion-dev musl-tools clang-format clang-tidy python3 python3-boto3 python3-pytest python3-hypothesis python3-venv ca-certificates
-	sqlite3 git binutils procps tinyproxy-bin openssl ceph-mon ceph-osd radosgw ceph-common"
+	sqlite3 git binutils procps tinyproxy-bin openssl bubblewrap python3-yaml ceph-mon ceph-osd radosgw ceph-common"
 programs=$(dirname "${BASH_SOURCE[0]}")/../e2e/programs
-demo="python3 python3-venv sqlite3 ca-certificates"
+demo="python3 python3-venv sqlite3 ca-certificates bubblewrap"
 
 packages() {
 	local missing=() p have
