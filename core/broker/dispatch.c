@@ -45,6 +45,8 @@ static void report(const struct exchange *x, enum wire_type type, int status)
 	const char *name = wire_messages[type].name, *path = wire_messages[type].strings ? x->string[0] : "";
 	bool upload = type == WIRE_CLOSED || type == WIRE_SYNC;
 
+	if (status == -EIO || status == -ETIMEDOUT || status == -ESTALE)
+		counter_add(COUNTER_faults, 1);
 	if (status < 0 && x->call.err.errnum && upload)
 		log_error("broker", "%s: %s", name, err_text(&x->call.err));
 	else if (is_trouble(status))

@@ -470,6 +470,8 @@ void call_finish(struct call_state *state, int status)
 	struct s3_call *call = state->call;
 
 	call->status = status;
+	if (status == -EACCES)
+		counter_add(COUNTER_denied, 1);
 	if (status == 0 && !call->delete_failed)
 		call->err = (struct err)ERR_INIT;
 	if (status == 0)

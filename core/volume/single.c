@@ -34,10 +34,16 @@ static int check_pin(const struct single *s, const struct wire_attr *attr)
 	return attr->size != s->pin.size || (!*s->pin.etag && attr->mtime_ns != s->pin.mtime_ns) ? -ESTALE : 0;
 }
 
+/* What was there at the start is another version now, also where it is none. */
+static int gone_is_stale(const struct single *s, int rc)
+{
+	return rc == -ENOENT && s->pin.set ? -ESTALE : rc;
+}
+
 static int single_stat(struct volume *v, struct vcall *call, const char *path, bool nofollow, struct wire_attr *ret)
 {
 	struct single *s = of(v);
-	int rc = *path ? -ENOTDIR : volume_stat(s->inner, call, s->path, nofollow, ret);
+	int rc = *path ? -ENOTDIR : gone_is_stale(s, volume_stat(s->inner, call, s->path, nofollow, ret));
 
 	return rc ? rc : check_pin(s, ret);
 }
@@ -73,7 +79,7 @@ static int single_open(struct volume *v, struct vcall *call, const char *path, u
 	if (s->pin.set && !*s->pin.etag)
 		rc = single_stat(v, call, path, false, &attr);
 	if (rc == 0)
-		rc = volume_open(s->inner, call, s->path, flags, mode, ret);
+		rc = gone_is_stale(s, volume_open(s->inner, call, s->path, flags, mode, ret));
 	if (rc)
 		return rc;
 	rc = check_opened(s, ret);
@@ -86,7 +92,9 @@ static int single_open(struct volume *v, struct vcall *call, const char *path, u
 
 static int single_access(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint32_t flags)
 {
-	return *path ? -ENOTDIR : volume_access(of(v)->inner, call, of(v)->path, mode, flags);
+	const struct single *s = of(v);
+
+	return *path ? -ENOTDIR : gone_is_stale(s, volume_access(s->inner, call, s->path, mode, flags));
 }
 
 static int single_setattr(struct volume *v, struct vcall *call, const char *path, bool nofollow,

@@ -124,19 +124,21 @@ def test_assets_of_the_configuration_beside_a_mount(assets):
 
 def test_what_changed_since_the_preflight_is_stale(assets):
     gw = assets.gw
-    for key in ("a", "b"):
+    for key in ("a", "b", "gone"):
         gw.put(key, b"old!!")
-    a, b = assets.add("a"), assets.add("b")
+    a, b, gone = assets.add("a"), assets.add("b"), assets.add("gone")
     p = gw.start(["true"])  # for the environment
     gw.finish(p)
-    script = f"cat {a}; echo ready; read go; cat {a}; cat {b}; stat {b}"
+    script = f"cat {a}; echo ready; read go; cat {a}; cat {b}; stat {b}; cat {gone}; stat {gone}; test -e {gone} || exit 7"
     gw.mount_options = lambda: ["--assets", assets.file()]
     p = gw.start(["sh", "-c", script])
     while p.stdout.readline() != b"old!!ready\n":
         pass
     gw.put("b", b"new..")
+    gw.client.delete_object(Bucket=gw.bucket, Key="gone")
     r = gw.finish(p, b"go\n")
-    assert "Stale file handle" in r.err and "new" not in r.out, r
+    assert r.err.count("Stale file handle") >= 3 and "No such file" not in r.err and "new" not in r.out and r.status == 7, r
+    assert r.stats["faults"] >= 3 and r.stats["denied"] == 0
 
 
 def test_an_object_with_a_time_of_its_own(assets):
