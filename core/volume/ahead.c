@@ -205,6 +205,18 @@ static void init_call(struct s3volume *v, struct ahead_item *item)
 	c->arg = v->space;
 }
 
+/* Pages of folders that were only looked at: no more than may be asked for at once. */
+static void bound_looked_locked(struct s3volume *v)
+{
+	struct ahead_item *item, *next;
+
+	for (item = v->space->ahead.oldest; item && v->space->ahead.count[AHEAD_PAGE] > FOLDERS_AT_ONCE; item = next) {
+		next = item->next;
+		if (item->looked && item->done)
+			drop_locked(v->space, item);
+	}
+}
+
 struct ahead_item *ahead_add_locked(struct s3volume *v, enum ahead_kind kind, const struct s3key *k, uint64_t size,
 				    struct ahead_item **list)
 {
@@ -233,6 +245,7 @@ struct ahead_item *ahead_add_locked(struct s3volume *v, enum ahead_kind kind, co
 	names_id(k, id);
 	make_tag(item->tag, kind, id);
 	init_call(v, item);
+	bound_looked_locked(v);
 	table_add(&v->space->ahead, item);
 	item->start_next = *list;
 	*list = item;
@@ -297,12 +310,22 @@ struct ahead_item *ahead_join_locked(struct s3volume *v, enum ahead_kind kind, c
 	return item;
 }
 
-void ahead_finish_locked(struct s3volume *v, struct ahead_item *item)
+void ahead_wait_locked(struct s3volume *v, struct ahead_item *item)
 {
 	while (!item->done)
 		pthread_cond_wait(&v->space->ahead.arrived, &v->space->names.lock);
+}
+
+void ahead_give_up_locked(struct s3volume *v, struct ahead_item *item)
+{
 	if (item->tabled)
 		drop_locked(v->space, item);
+}
+
+void ahead_finish_locked(struct s3volume *v, struct ahead_item *item)
+{
+	ahead_wait_locked(v, item);
+	ahead_give_up_locked(v, item);
 	item->used = true;
 }
 

@@ -4,7 +4,8 @@
  *   META      HEAD of a file              programs that stat in the order of a listing (ls -l), from the second on
  *   MARKER    HEAD of a folder's marker   the same
  *   CONTENT   GET of a small object       programs that read in the order of a listing (tar, cp -r), from the third on
- *   PAGE      the first LIST of a folder  programs that open folders in the order of a listing (find), from the second on
+ *   PAGE      the first LIST of a folder  programs that open folders in the order of a listing (find), from the second on;
+ *                                         and whoever looks at a name that turns out to be a folder (`looked`)
  *
  * An item is one request, in the table until the program comes to it or it is given up: after the TTL, and, for
  * contents, when the program opens something else than what comes next. What is under way at once is bounded by kind
@@ -29,7 +30,7 @@ struct ahead_item {
 	struct ahead_item *start_next;
 	enum ahead_kind kind;
 	unsigned users;
-	bool tabled, headers, done, cancelled, used;
+	bool tabled, headers, done, cancelled, used, looked;
 	int64_t started_ms;
 	uint64_t asked; /* names.changes */
 	struct s3_call call;
@@ -60,6 +61,10 @@ void ahead_start(struct s3volume *v, struct ahead_item *list);
 
 /** ahead_join_locked() - an item that is not too old, with a use more, to be finished, then put; NULL. */
 struct ahead_item *ahead_join_locked(struct s3volume *v, enum ahead_kind kind, const char *id);
+/** ahead_wait_locked() - until it has come (the lock is let go meanwhile); it stays in the table. */
+void ahead_wait_locked(struct s3volume *v, struct ahead_item *item);
+/** ahead_give_up_locked() - out of the table, if it is there: nobody else gets it. */
+void ahead_give_up_locked(struct s3volume *v, struct ahead_item *item);
 /** ahead_finish_locked() - wait for it (the lock is let go meanwhile), and take it out of the table. */
 void ahead_finish_locked(struct s3volume *v, struct ahead_item *item);
 /**

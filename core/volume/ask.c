@@ -89,23 +89,36 @@ int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *er
 	return rc;
 }
 
-/* file, folder or nothing: nothing is known */
+/*
+ * File, folder or nothing: nothing is known. The LIST is a folder's first page, which a readdir that follows takes: so
+ * `ls` of a folder costs one.
+ */
 
 struct ask {
-	struct s3_call head, list;
-	char prefix[S3_KEY_MAX + 2];
+	struct s3_call head;
+	struct ahead_item *list;
 };
 
-static void learn_locked(struct s3volume *v, const char *id, struct ask *a, enum node_kind kind, uint64_t asked)
+static bool page_has(const struct s3_page *page, const char *key)
+{
+	for (size_t i = 0; i < page->count; i++)
+		if (!page->entries[i].is_prefix && strcmp(page->entries[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Return: false where this session knows better. */
+static bool learn_locked(struct s3volume *v, const char *id, struct ask *a, enum node_kind kind)
 {
 	struct node *node = names_get(&v->space->names, id);
 
-	if (!node || node->open || node->attr_dirty || node->changed > asked || (node->sticky && kind == NODE_ABSENT))
-		return;
+	if (!node || node->open || node->attr_dirty || node->changed > a->list->asked ||
+	    (node->sticky && kind == NODE_ABSENT))
+		return false;
 	if (kind == NODE_FILE) {
 		names_set_file(&v->space->names, node, &a->head.info, true);
 	} else if (kind == NODE_DIR) {
-		bool marker = a->list.page.count && strcmp(a->list.page.entries[0].key, a->prefix) == 0;
+		bool marker = page_has(&a->list->call.page, a->list->key);
 
 		names_set_dir(&v->space->names, node);
 		/* without a marker there is nothing more to be learned */
@@ -117,16 +130,17 @@ static void learn_locked(struct s3volume *v, const char *id, struct ask *a, enum
 	} else {
 		names_set_absent(&v->space->names, node);
 	}
+	return true;
 }
 
 static int judge(const struct ask *a, enum node_kind *ret)
 {
-	int head = a->head.status, list = a->list.status;
+	int head = a->head.status, list = a->list->call.status;
 
 	/* without the right to list, S3 answers 403 for what is not there */
 	if (head == 0)
 		*ret = NODE_FILE;
-	else if ((head == -ENOENT || head == -EACCES) && list == 0 && a->list.page.count)
+	else if ((head == -ENOENT || head == -EACCES) && list == 0 && a->list->call.page.count)
 		*ret = NODE_DIR;
 	else if (head != -ENOENT)
 		return head;
@@ -137,38 +151,48 @@ static int judge(const struct ask *a, enum node_kind *ret)
 	return 0;
 }
 
+static void send_both(struct s3volume *v, const struct s3key *k, const char *id, struct ask *a)
+{
+	struct ahead_item *list = NULL;
+
+	pthread_mutex_lock(&v->space->names.lock);
+	a->list = ahead_join_locked(v, AHEAD_PAGE, id);
+	if (!a->list) {
+		a->list = ahead_add_locked(v, AHEAD_PAGE, k, 0, &list);
+		if (a->list) {
+			a->list->users++;
+			a->list->looked = true;
+		}
+	}
+	pthread_mutex_unlock(&v->space->names.lock);
+	s3_call_init(&a->head, S3_HEAD_OBJECT, k->bucket, k->key);
+	s3_start(v->client, &a->head);
+	ahead_start(v, list);
+	s3_wait(v->client, &a->head);
+}
+
 int ask_all(struct s3volume *v, const struct s3key *k, struct err *err)
 {
 	struct ask *a = malloc(sizeof(*a));
 	char id[NAMES_ID_MAX];
-	enum node_kind kind;
-	uint64_t asked;
-	int rc;
+	enum node_kind kind = NODE_ABSENT;
+	int rc = -ENOMEM;
 
 	if (!a)
-		return -ENOMEM;
+		return rc;
 	names_id(k, id);
-	pthread_mutex_lock(&v->space->names.lock);
-	asked = v->space->names.changes;
-	pthread_mutex_unlock(&v->space->names.lock);
-	s3path_dir_prefix(k, a->prefix);
-	s3_call_init(&a->head, S3_HEAD_OBJECT, k->bucket, k->key);
-	s3_call_init(&a->list, S3_LIST_OBJECTS_V2, k->bucket, NULL);
-	a->list.prefix = a->prefix;
-	a->list.max_keys = 1;
-	s3_start(v->client, &a->head);
-	s3_start(v->client, &a->list);
-	s3_wait(v->client, &a->head);
-	s3_wait(v->client, &a->list);
-	rc = judge(a, &kind);
-	if (rc == 0) {
+	send_both(v, k, id, a);
+	if (a->list) {
 		pthread_mutex_lock(&v->space->names.lock);
-		learn_locked(v, id, a, kind, asked);
+		ahead_wait_locked(v, a->list);
+		rc = judge(a, &kind);
+		if (rc || !learn_locked(v, id, a, kind) || kind != NODE_DIR)
+			ahead_give_up_locked(v, a->list);
 		pthread_mutex_unlock(&v->space->names.lock);
-	} else if (err) {
-		*err = rc == a->head.status ? a->head.err : a->list.err;
+		if (rc && err)
+			*err = rc == a->head.status ? a->head.err : a->list->call.err;
+		ahead_put(v, a->list);
 	}
-	s3_page_deinit(&a->list.page);
 	free(a);
 	return rc;
 }

@@ -25,7 +25,7 @@ struct s3dir {
 	char *token;
 	struct s3_call *page;   /* under way, NULL: none */
 	bool end, fresh, known; /* fresh: nothing was asked for since the rewind; known: l hangs on the node */
-	bool ahead;             /* its first page was fetched ahead */
+	bool ahead;             /* its first page was fetched before the program showed that it wants it */
 	int64_t opened_ms;
 };
 
@@ -194,6 +194,7 @@ static bool page_ahead(struct s3dir *s)
 		s->l->started_ms = item->started_ms;
 	pthread_mutex_unlock(&s->v->space->names.lock);
 	usable = usable && page_end(s, &item->call, NULL) == 0;
+	s->ahead = usable && !item->looked;
 	ahead_put(s->v, item);
 	return usable;
 }
@@ -229,8 +230,7 @@ static int next_page(struct s3dir *s, struct err *err)
 	s->l = listing_new();
 	if (!s->l)
 		return -ENOMEM;
-	s->ahead = page_ahead(s);
-	return s->ahead ? 0 : page_get(s, err);
+	return page_ahead(s) ? 0 : page_get(s, err);
 }
 
 /* What was read so far hangs on the node; at the end it is whole. */

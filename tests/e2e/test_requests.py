@@ -70,8 +70,8 @@ def test_list_a_thousand_names(s3, cost):
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda i: s3.put(f"d/f{i:04}", b"x"), range(1000)))
-    counts = cost("assert len(os.listdir('/s3/d')) == 1000")
-    assert counts.get("ListObjectsV2", 0) <= 2 and total(counts) <= 3
+    assert cost("assert len(os.listdir('/s3/d')) == 1000") == {"ListObjectsV2": 1}
+    assert cost("os.stat('/s3/d'); assert len(os.listdir('/s3/d')) == 1000") == {"HeadObject": 1, "ListObjectsV2": 1}
 
 
 def test_create_in_a_cold_folder(s3, cost):

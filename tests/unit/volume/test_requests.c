@@ -62,6 +62,25 @@ Test(requests, ls_of_a_thousand_names_is_one_list)
 	rig_stat("d");
 	cr_assert_eq(rig_requests(), 2);
 	cr_assert_eq(strlen(rig_ls("d")), 6000);
+	cr_assert_eq(rig_requests(), 0);
+	rig_ls("d");
+	cr_assert_eq(rig_requests(), 1);
+}
+
+Test(requests, pages_of_folders_that_were_looked_at_are_kept_in_bounds)
+{
+	for (int i = 0; i < 50; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "d%d/f", i);
+		bucket_put(key, "x", NULL);
+		*strchr(key, '/') = 0;
+		cr_assert(S_ISDIR(rig_stat(key).mode));
+	}
+	rig_requests();
+	rig_ls("d49");
+	cr_assert_eq(rig_requests(), 0);
+	rig_ls("d0");
 	cr_assert_eq(rig_requests(), 1);
 }
 
