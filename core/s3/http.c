@@ -11,6 +11,8 @@
  * runs while a transfer waits for a connection.
  */
 #include "s3/http.h"
+
+#include "s3/loop.h"
 #include "s3/sockets.h"
 #include "s3/when.h"
 
@@ -47,6 +49,9 @@ struct http_thread {
 	CURL *idle[IDLE_EASY_MAX];
 	int idle_count;
 	struct sockets sockets;
+	struct loop loop;
+	int64_t look_ns;             /* when something may be overdue at the earliest */
+	_Atomic bool cancelled_some; /* look at once */
 };
 
 struct http {
@@ -80,6 +85,12 @@ static void take(struct queue *queue, struct http_job *job)
 	else
 		queue->last = job->prev;
 	job->next = job->prev = NULL;
+}
+
+static void look_by(struct http_thread *thread, int64_t ns)
+{
+	if (ns < thread->look_ns)
+		thread->look_ns = ns;
 }
 
 /* libcurl's callbacks */
@@ -309,6 +320,7 @@ static void begin_exchange(struct http_thread *thread, struct http_job *job)
 		if (set_headers(ex->easy, ex) == 0 && curl_multi_add_handle(thread->multi, ex->easy) == CURLM_OK) {
 			push(&thread->sending, job);
 			thread->sending_count++;
+			look_by(thread, ex->progress_ns + (int64_t)ex->stall_timeout_ms * 1000000);
 			return;
 		}
 	}
@@ -462,23 +474,28 @@ static bool take_inbox(struct http_thread *thread)
 	return !stop;
 }
 
+static void look(struct http_thread *thread)
+{
+	int64_t now, next_ns;
+
+	do {
+		start_line(thread);
+		now = clock_now_ns();
+		next_ns = now + 60000000000;
+	} while (end_one_overdue(thread, now, &next_ns));
+	thread->look_ns = next_ns;
+}
+
 static void *thread_main(void *arg)
 {
 	struct http_thread *thread = arg;
-	int running;
 
 	while (take_inbox(thread)) {
-		int64_t now, next_ns;
-		curl_multi_perform(thread->multi, &running);
+		start_line(thread);
+		loop_run(&thread->loop, thread->look_ns);
 		collect_finished(thread);
-		/* last before the wait, so that whatever the callbacks above began is seen in next_ns */
-		do {
-			start_line(thread);
-			now = clock_now_ns();
-			next_ns = now + 60000000000;
-		} while (end_one_overdue(thread, now, &next_ns));
-		int64_t wait_ms = (next_ns - now) / 1000000 + 1;
-		curl_multi_poll(thread->multi, NULL, 0, wait_ms < 0 ? 0 : (int)wait_ms, NULL);
+		if (atomic_exchange(&thread->cancelled_some, false) || thread->look_ns <= clock_now_ns())
+			look(thread);
 	}
 	return NULL;
 }
@@ -493,7 +510,7 @@ void http_submit(struct http *http, struct http_job *job)
 	pthread_mutex_lock(&thread->lock);
 	push(&thread->inbox, job);
 	pthread_mutex_unlock(&thread->lock);
-	curl_multi_wakeup(thread->multi);
+	loop_wake(&thread->loop);
 }
 
 void http_cancel(struct http_job *job)
@@ -501,8 +518,10 @@ void http_cancel(struct http_job *job)
 	struct http_thread *thread = job->thread;
 
 	job->cancelled = true;
-	if (thread)
-		curl_multi_wakeup(thread->multi);
+	if (!thread)
+		return;
+	thread->cancelled_some = true;
+	loop_wake(&thread->loop);
 }
 
 void http_send(struct http_job *job, struct http_exchange *ex)
@@ -514,12 +533,17 @@ void http_send(struct http_job *job, struct http_exchange *ex)
 	ex->in_headers = false;
 	job->exchange = ex;
 	push(&job->thread->line, job);
+	if (ex->deadline_ns)
+		look_by(job->thread, ex->deadline_ns);
+	if (job->cancelled)
+		look_by(job->thread, 0);
 }
 
 void http_sleep(struct http_job *job, int64_t ms)
 {
 	job->wake_ns = clock_now_ns() + ms * 1000000;
 	push(&job->thread->asleep, job);
+	look_by(job->thread, job->cancelled ? 0 : job->wake_ns);
 }
 
 static void share_lock(CURL *easy, curl_lock_data data, curl_lock_access access, void *arg)
@@ -558,16 +582,23 @@ static int start_thread(struct http *http, struct http_thread *thread)
 	if (!thread->multi)
 		return -ENOMEM;
 	curl_multi_setopt(thread->multi, CURLMOPT_MAXCONNECTS, (long)thread->limit);
+	int r = loop_init(&thread->loop, thread->multi);
+	if (r < 0) {
+		curl_multi_cleanup(thread->multi);
+		return r;
+	}
 	/* signals are the program's other threads' matter; a blocked SIGPIPE is an EPIPE for OpenSSL */
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int r = pthread_create(&thread->id, NULL, thread_main, thread);
+	r = pthread_create(&thread->id, NULL, thread_main, thread);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0)
+	if (r == 0) {
 		pthread_setname_np(thread->id, "s3-transfer");
-	else
+	} else {
+		loop_deinit(&thread->loop);
 		curl_multi_cleanup(thread->multi);
+	}
 	return -r;
 }
 
@@ -576,10 +607,11 @@ static void stop_thread(struct http_thread *thread)
 	pthread_mutex_lock(&thread->lock);
 	thread->stop = true;
 	pthread_mutex_unlock(&thread->lock);
-	curl_multi_wakeup(thread->multi);
+	loop_wake(&thread->loop);
 	pthread_join(thread->id, NULL);
 	while (thread->idle_count)
 		curl_easy_cleanup(thread->idle[--thread->idle_count]);
+	loop_deinit(&thread->loop);
 	curl_multi_cleanup(thread->multi);
 	pthread_mutex_destroy(&thread->lock);
 }
