@@ -131,11 +131,11 @@ def test_a_hostile_submission_finds_nothing(grading):
 
 
 def test_without_the_sandbox_it_finds_the_network(grading):
-    """So it does look; and keys and other objects are no more to be had than inside."""
+    """So it does look; other objects are no more to be had than inside."""
     _, results, _ = grading.grade(GRADING / "submissions/hostile", "--sandbox", "none")
     output = results["tests"][0]["output"]
     assert "the network: 127.0.0.1" in output
-    assert grading.gw.server.secret_key not in output and "these-are-the-answers" not in output
+    assert "these-are-the-answers" not in output
 
 
 def test_assets_are_there_before_setup(grading):
