@@ -11,6 +11,7 @@
 #include <ftw.h>
 #include <fts.h>
 #include <glob.h>
+#include <wordexp.h>
 #include <mntent.h>
 #include <pty.h>
 #include <spawn.h>

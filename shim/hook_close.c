@@ -121,6 +121,9 @@ static int routed_fcntl(int fd, struct desc *d, int cmd, void *arg)
 		return (int)(d->flags & ~(uint32_t)O_ACCMODE) | O_DIRECTORY;
 	if ((cmd == F_ADD_SEALS || cmd == F_GET_SEALS) && (folder || object) && fdtab_verify(fd, d))
 		return -EINVAL;
+	/* Its notices would be of the file: as of a kernel without them. */
+	if (cmd == F_NOTIFY && folder && fdtab_verify(fd, d))
+		return -EINVAL;
 	return (int)SYS(fcntl, fd, cmd, arg);
 }
 

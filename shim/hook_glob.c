@@ -1,6 +1,9 @@
 /*
  * glob(3) reads folders inside libc. glibc lets a caller bring functions for that (GLOB_ALTDIRFUNC): ours are the hooks.
  * musl does not: there the pattern is matched here, component by component.
+ *
+ * wordexp(3) of glibc calls glob inside: a pattern that matches nothing there comes back as it is, and is matched again
+ * here, as long as nothing was quoted: what a quoted word was cannot be told from the result. musl's asks a shell.
  */
 #include "shim/route.h"
 #include "shim/shim.h"
@@ -224,4 +227,63 @@ EXPORT void globfree(glob_t *g)
 EXPORT void globfree64(glob64_t *g)
 {
 	globfree((glob_t *)(void *)g);
+}
+
+/* ---- wordexp ---- */
+
+static bool is_routed_pattern(const char *word)
+{
+	struct route r;
+
+	return strpbrk(word, "*?[") && route(&word, &r) == ROUTE_MOUNT;
+}
+
+/* Word @i becomes all of @g. */
+static int put_words(wordexp_t *we, size_t i, const glob_t *g)
+{
+	size_t count = we->we_offs + we->we_wordc, n = 0;
+	char **all = malloc((count + g->gl_pathc) * sizeof(*all));
+
+	if (!all)
+		return WRDE_NOSPACE;
+	for (; n < g->gl_pathc; n++)
+		if (!(all[i + n] = strdup(g->gl_pathv[n])))
+			goto fail;
+	memcpy(all, we->we_wordv, i * sizeof(*all));
+	memcpy(all + i + n, we->we_wordv + i + 1, (count - i) * sizeof(*all));
+	free(we->we_wordv[i]);
+	free(we->we_wordv);
+	we->we_wordv = all;
+	we->we_wordc += n - 1;
+	return 0;
+fail:
+	while (n)
+		free(all[i + --n]);
+	free(all);
+	return WRDE_NOSPACE;
+}
+
+static int match_words(wordexp_t *we, size_t from)
+{
+	int rc = 0;
+
+	for (size_t i = from; !rc && i < we->we_offs + we->we_wordc; i++) {
+		glob_t g;
+		if (!is_routed_pattern(we->we_wordv[i]) || glob(we->we_wordv[i], 0, NULL, &g) != 0)
+			continue;
+		rc = put_words(we, i, &g);
+		i += g.gl_pathc - 1;
+		globfree(&g);
+	}
+	return rc;
+}
+
+EXPORT int wordexp(const char *words, wordexp_t *we, int flags)
+{
+	size_t before = flags & WRDE_APPEND ? we->we_wordc : 0;
+	int rc = REAL(wordexp)(words, we, flags);
+
+	if (rc || !route_active() || strpbrk(words, "\\'\""))
+		return rc;
+	return match_words(we, we->we_offs + before);
 }

@@ -356,3 +356,27 @@ os.pwrite(fd, open("changed", "rb").read()[1000:1005], 1000)
 os.close(fd)
 """, gw.path("f"))
     assert gw.get("f") == bytes(changed)
+
+
+def test_a_refusal_that_is_no_conflict(gw):
+    """versitygw cannot replace a name of 255 bytes and calls it a folder; that is no word about conditions."""
+    name = "x" * 255
+    gw.put(name, b"old")
+    try:
+        gw.put(name, b"new")
+        pytest.skip("this server can")
+    except ClientError as e:
+        assert e.response["Error"]["Code"] == "ExistingObjectIsDirectory"
+    r = gw.python(f"""
+import errno, os
+try:
+    with open('/s3/{name}', 'r+b', buffering=0) as f:
+        f.write(b'new')
+except OSError as e:
+    print(errno.errorcode[e.errno])
+with open('/s3/other', 'w') as f:
+    f.write('other')
+""", check=False)
+    assert (r.status, r.out) == (74, "EISDIR\n"), r
+    assert "does not take conditions" not in r.log and "by somebody else" not in r.log + r.err
+    assert gw.get(name) == b"old" and gw.get("other") == b"other"

@@ -245,3 +245,18 @@ def test_lock_between_programs(volume):
     r = volume.sh("exec 9>$S3/lock; flock 9; flock -n $S3/lock true && echo got it twice || echo held; flock -u 9; "
                   "flock -n $S3/lock echo free")
     assert r.out == "held\nfree\n"
+
+
+def test_dnotify_is_refused(volume):
+    """Natively it is a success; a kernel without it says EINVAL, and so does a mount."""
+    r = volume.python(f"""
+import errno, fcntl, os
+os.makedirs('{volume.path("d")}')
+for name in ('d', 'f'):
+    fd = os.open('{volume.path()}/' + name, os.O_RDONLY | (os.O_CREAT if name == 'f' else os.O_DIRECTORY))
+    try:
+        fcntl.fcntl(fd, fcntl.F_NOTIFY, fcntl.DN_CREATE)
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+""")
+    assert r.out == "EINVAL\nENOTDIR\n"

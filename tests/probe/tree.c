@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <ftw.h>
 #include <glob.h>
+#include <wordexp.h>
 #ifdef __GLIBC__
 #include <fts.h>
 #endif
@@ -96,6 +97,18 @@ static void patterns(const char *what, const char *pattern, int flags)
 	globfree(&g);
 }
 
+static void words(const char *what, const char *format, wordexp_t *w, int flags)
+{
+	char text[2 * PATH_MAX];
+	int rc;
+
+	snprintf(text, sizeof(text), format, probe_dir, probe_dir);
+	rc = wordexp(text, w, flags);
+	printf("wordexp %s: %d, %zu, %d\n", what, rc, w->we_wordc, w->we_wordv[w->we_offs + w->we_wordc] == NULL);
+	for (size_t i = 0; i < w->we_offs + w->we_wordc; i++)
+		printf("  %s\n", w->we_wordv[i] ? below(w->we_wordv[i]) : "NULL");
+}
+
 static void appended(void)
 {
 	glob_t g = { .gl_offs = 2 };
@@ -149,6 +162,7 @@ static void fts(const char *what, int options)
 int main(int argc, char **argv)
 {
 	struct dirent **found;
+	wordexp_t w = { 0 };
 	int n, fd;
 
 	probe_begin(argc, argv);
@@ -189,6 +203,12 @@ int main(int argc, char **argv)
 	patterns("dots", "t/.d*", 0);
 	patterns("folder", "t/*/", 0);
 	appended();
+	words("two patterns", "x %s/t/*.c y %s/t/?.h", &w, 0);
+	words("append", "%s/t/*.c %s/t/*.none", &w, WRDE_APPEND);
+	wordfree(&w);
+	w.we_offs = 2;
+	words("places", "%s/t/[ab].? %s/t/a.c", &w, WRDE_DOOFFS | WRDE_NOCMD);
+	wordfree(&w);
 	fd = open(at("t"), O_RDONLY | O_DIRECTORY);
 #ifdef __GLIBC__
 	n = scandirat(fd, "sub", &found, NULL, alphasort);

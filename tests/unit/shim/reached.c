@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <glob.h>
+#include <wordexp.h>
 #include <limits.h>
 #include <mntent.h>
 #include <pty.h>
@@ -237,6 +238,7 @@ static void folders(void)
 {
 	struct dirent **list;
 	glob_t g = { 0 };
+	wordexp_t w;
 	DIR *volatile d = (DIR *)(void *)buf;
 
 	C(opendir(""));
@@ -251,6 +253,7 @@ static void folders(void)
 	C(scandir("", &list, filter, alphasort));
 	C(glob("", 0, NULL, &g));
 	C(globfree(&g));
+	C(wordexp("", &w, 0));
 	C(ftw("", each, 1));
 	C(nftw("", each_new, 1, 0));
 #ifdef __GLIBC__
