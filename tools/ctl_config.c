@@ -44,7 +44,7 @@ static void put_option(const struct check *k, int opt, const struct mount_config
 	const struct option_row *row = &option_rows[opt];
 	cleanup_free char *name = strndup(row->key, strcspn(row->key, " "));
 	const void *field = (const char *)m + row->offset;
-	char text[64];
+	char text[1024];
 
 	if (!name || !option_show(opt, field, text, sizeof(text)))
 		return;
@@ -69,7 +69,8 @@ static void put_mount(struct check *k, const struct mount_config *m)
 	if (m->type == MOUNT_FILE)
 		put_text(k, "path", m->path);
 	for (int i = 0; i < OPT_MAX; i++)
-		if (option_rows[i].group == OPTION_GROUP_MOUNT && (m->type == MOUNT_S3 || i == OPT_read_only))
+		if (option_rows[i].group == OPTION_GROUP_MOUNT &&
+		    (m->type == MOUNT_S3 || i == OPT_read_only || i == OPT_verbs))
 			put_option(k, i, m);
 	if (k->q->json)
 		printf("}");

@@ -10,6 +10,8 @@
 #include "broker/server.h"
 #include "broker/session.h"
 #include "config/config.h"
+#include "config/mount.h"
+#include "config/policy.h"
 #include "object/arena.h"
 #include "object/object.h"
 #include "object/watch.h"
@@ -118,6 +120,7 @@ static int make_file_volume(struct broker *b, const struct mount_config *m, uint
 		.index = index,
 		.read_only = m->read_only,
 		.events = { file_gone, b },
+		.denied = POLICY_ALL & ~policy_verbs(b->policies[index]),
 		.watch = b->watch,
 	};
 
@@ -133,6 +136,7 @@ static int make_s3_volume(struct broker *b, const struct config *config, const s
 		.mount = m->mount,
 		.index = index,
 		.read_only = m->read_only,
+		.policy = b->policies[index],
 		.ttl_ms = config->ttl_ms,
 		.attributes_list = m->attributes_list,
 		.excl_open = config->excl_open,
@@ -145,25 +149,35 @@ static int make_s3_volume(struct broker *b, const struct config *config, const s
 	return r < 0 ? r : volume_s3_new(&c, ret, err);
 }
 
+static int make_volume(struct broker *b, const struct config *config, uint32_t index, struct err *err)
+{
+	const struct mount_config *m = &config->mounts[index];
+	struct volume **to = &b->volumes[index];
+	int r;
+
+	if (m->type == MOUNT_ASSET)
+		return assets_volume(b->assets, b, config, index, to, err);
+	r = mount_policy(m, config->default_deny, &b->policies[index], err);
+	if (r < 0)
+		return r;
+	return m->type == MOUNT_FILE ? make_file_volume(b, m, index, to, err)
+				     : make_s3_volume(b, config, m, index, to, err);
+}
+
 static int make_volumes(struct broker *b, const struct config *config, struct err *err)
 {
 	if (!config->mount_count)
 		return err_set(err, EINVAL, "nothing is mounted; say --bucket NAME or --mount /dir=s3://bucket/prefix");
 	b->volumes = calloc(config->mount_count, sizeof(b->volumes[0]));
-	if (!b->volumes)
+	b->policies = calloc(config->mount_count, sizeof(b->policies[0]));
+	if (!b->volumes || !b->policies)
 		return err_set(err, ENOMEM, "out of memory");
+	b->policy_count = config->mount_count;
 	for (size_t i = 0; i < config->mount_count; i++) {
-		const struct mount_config *m = &config->mounts[i];
-		int r;
+		int r = make_volume(b, config, (uint32_t)i, err);
 
-		if (m->type == MOUNT_ASSET)
-			r = assets_volume(b->assets, b, config, (uint32_t)i, &b->volumes[i], err);
-		else if (m->type == MOUNT_FILE)
-			r = make_file_volume(b, m, (uint32_t)i, &b->volumes[i], err);
-		else
-			r = make_s3_volume(b, config, m, (uint32_t)i, &b->volumes[i], err);
 		if (r < 0)
-			return err_wrap(err, "mount '%s'", m->mount);
+			return err_wrap(err, "mount '%s'", config->mounts[i].mount);
 		b->volume_count++;
 	}
 	return 0;
@@ -230,6 +244,9 @@ struct broker *broker_free(struct broker *b)
 	for (size_t i = 0; i < b->volume_count; i++)
 		volume_free(b->volumes[i]);
 	free(b->volumes);
+	for (size_t i = 0; i < b->policy_count; i++)
+		policy_free(b->policies[i]);
+	free(b->policies);
 	assets_free(b->assets);
 	if (b->objects)
 		object_store_free(b->objects);

@@ -26,7 +26,9 @@ struct broker {
 	struct clients *clients;
 	struct assets *assets; /* NULL: none */
 	struct object_store *objects;
-	struct volume **volumes; /* by index of the mount point */
+	struct policy **policies; /* by index of the mount point, as are the volumes; NULL for assets */
+	size_t policy_count;
+	struct volume **volumes;
 	size_t volume_count;
 	struct files *files;
 	pthread_mutex_t held_lock; /* who has which offset lock: conn.c; before an offset lock's own mutex */

@@ -1,5 +1,6 @@
 #include "config/assets.h"
 #include "config/mount.h"
+#include "config/policy.h"
 
 #include "base/util.h"
 
@@ -213,6 +214,21 @@ static int take_source(const struct config *config, struct asset_config *a)
 	return 0;
 }
 
+/* By what the session permits; assets are named, so nothing has to be said for them by default. */
+static int check_policy(const struct mount_config *m, struct asset_config *a, struct err *err)
+{
+	struct policy *policy;
+	int r = mount_policy(m, false, &policy, err);
+
+	if (r < 0)
+		return r;
+	if (!(policy_verbs(policy) & POLICY_READ) ||
+	    (a->bucket && policy_place(policy, a->bucket, a->key) != POLICY_INSIDE))
+		(void)problem(a, ASSET_not_allowed, "the session's policy does not permit it");
+	policy_free(policy);
+	return 0;
+}
+
 static int add_mount(struct config *config, struct asset_config *a, const struct setting *session, struct err *err)
 {
 	__attribute__((cleanup(mount_deinit))) struct mount_config m = { .type = MOUNT_ASSET };
@@ -226,7 +242,11 @@ static int add_mount(struct config *config, struct asset_config *a, const struct
 		return 0;
 	int r = mount_fill(&m, NULL, session, err);
 	m.read_only = a->read_only;
-	if (r == 0 && a->bucket && !(m.bucket = strdup(a->bucket)))
+	if (r == 0)
+		r = check_policy(&m, a, err);
+	if (r < 0 || a->class != ASSET_OK)
+		return r;
+	if (a->bucket && !(m.bucket = strdup(a->bucket)))
 		r = err_set(err, ENOMEM, "out of memory");
 	if (r < 0)
 		return r;

@@ -31,6 +31,7 @@ struct mount_config {
 	char *proxy_scheme, *proxy_host, *proxy_port, *proxy_user, *proxy_password;
 	char *ca_file, *ca_path;
 	char *checksum, *storage_class, *sse, *sse_kms_key_id;
+	char *verbs, *allow_buckets, *allow_prefixes; /* policy.h; the session's and the mount's, joined */
 	bool verify_tls_off, path_style, virtual_host, unsigned_requests, requester_pays, attributes_list;
 };
 
@@ -43,7 +44,7 @@ struct config {
 	uint64_t memory_bytes; /* in memfds of all open objects */
 	uint64_t put_max_bytes, part_bytes, dirty_max_bytes, readahead_bytes;
 	unsigned parallel, connections, uploads;
-	bool commit_background, fsync_staging, excl_open;
+	bool commit_background, fsync_staging, excl_open, default_deny;
 	bool allow_other; /* programs of other users than the broker's own and root */
 	int ttl_ms, deadline_ms, connect_timeout_ms;
 	int idle_ms;              /* -1: nothing was said */

@@ -38,6 +38,9 @@ static bool kind_fits(enum option_type type, enum jtree_kind kind)
 		return kind == JTREE_NUMBER || kind == JTREE_STRING;
 	case OPTION_TYPE_COUNT:
 		return kind == JTREE_NUMBER;
+	case OPTION_TYPE_VERBS:
+	case OPTION_TYPE_LIST:
+		return kind == JTREE_STRING || kind == JTREE_ARRAY;
 	default:
 		return kind == JTREE_STRING;
 	}
@@ -51,6 +54,8 @@ static const char *kind_wanted(enum option_type type)
 		return "true or false";
 	if (type == OPTION_TYPE_COUNT)
 		return "a number";
+	if (kind_fits(type, JTREE_ARRAY))
+		return "a string or an array of strings";
 	return kind_fits(type, JTREE_NUMBER) ? "a string or a number" : "a string";
 }
 
@@ -96,6 +101,43 @@ static int take_secret(const struct context *c, const char *name, int value, cha
 	return r;
 }
 
+/* An array as the list that it stands for: commas within a name are escaped. */
+static int take_array(const struct context *c, const char *name, int array, char **ret, struct err *err)
+{
+	size_t room = 1, len = 0;
+	char *list = calloc(1, 5);
+
+	for (int node = jtree_first(c->j, array); list && node >= 0; node = jtree_next(c->j, node)) {
+		cleanup_free char *text = jtree_kind(c->j, node) == JTREE_STRING ? jtree_text(c->j, node) : NULL;
+		char *grown;
+
+		if (!text || !*text || strchr(text, '\n')) {
+			free(list);
+			return jtree_error(c->j, node, err, "'%s' is an array of strings that are not empty", name);
+		}
+		room += 2 * strlen(text) + 1;
+		grown = realloc(list, room);
+		if (!grown)
+			free(list);
+		list = grown;
+		if (list && len)
+			list[len++] = ',';
+		for (const char *p = text; list && *p; p++) {
+			if (strchr(",\\ \t", *p))
+				list[len++] = '\\';
+			list[len++] = *p;
+		}
+		if (list)
+			list[len] = '\0';
+	}
+	if (!list)
+		return err_set(err, ENOMEM, "out of memory");
+	if (!len)
+		strcpy(list, "none");
+	*ret = list;
+	return 0;
+}
+
 /* The text of @value; relative paths are of the file's folder, so that it means the same wherever a session begins. */
 static int take_text(const struct context *c, enum option_type type, const char *name, int value, char **ret,
 		     struct err *err)
@@ -106,6 +148,8 @@ static int take_text(const struct context *c, enum option_type type, const char 
 
 	if (type == OPTION_TYPE_SECRET)
 		return take_secret(c, name, value, ret, err);
+	if (jtree_kind(c->j, value) == JTREE_ARRAY)
+		return take_array(c, name, value, ret, err);
 	text = jtree_text(c->j, value);
 	if (!text)
 		return jtree_error(c->j, value, err, "'%s' holds a character that no text can", name);
@@ -254,7 +298,7 @@ static int s3_entry(const struct context *c, int entry, struct mount_config *m, 
 
 static int file_unknown(const struct jtree *j, int key, const char *name, struct err *err)
 {
-	static const char *const known[] = { "type", "path", "readOnly", NULL };
+	static const char *const known[] = { "type", "path", "readOnly", "verbs", NULL };
 	static const char *const windows[] = { "userName", "password", "shareName" };
 	const char *near = option_nearest(name, known);
 
@@ -300,6 +344,8 @@ static int file_entry(const struct context *c, int entry, struct mount_config *m
 			path = jtree_value(c->j, key);
 		else if (strcmp(name, "readOnly") == 0)
 			r = take(c, OPT_read_only, name, jtree_value(c->j, key), &own[OPT_read_only], err);
+		else if (strcmp(name, "verbs") == 0)
+			r = take(c, OPT_verbs, name, jtree_value(c->j, key), &own[OPT_verbs], err);
 		else if (strcmp(name, "type") != 0)
 			r = file_unknown(c->j, key, name, err);
 		if (r < 0)

@@ -1,5 +1,6 @@
 #include "config/mount.h"
 #include "base/util.h"
+#include "config/policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -262,6 +263,26 @@ static int check_pair(const struct mount_config *m, const struct setting *from, 
 		       m->access_key_id ? "secretKey" : "accessKeyId");
 }
 
+static bool is_policy_option(int opt)
+{
+	return opt == OPT_verbs || opt == OPT_allow_buckets || opt == OPT_allow_prefixes;
+}
+
+static bool is_file_option(int opt)
+{
+	return opt == OPT_read_only || opt == OPT_verbs;
+}
+
+/* What the mount says besides can only narrow what the session says. */
+static int join_policy(int opt, const struct setting *own, const struct setting *session, struct mount_config *m,
+		       struct err *err)
+{
+	cleanup_free char *both = policy_join(session->text, own->text);
+	const struct setting joined = { own->level, both, own->where };
+
+	return both ? option_store(opt, &joined, m, err) : err_set(err, ENOMEM, "out of memory");
+}
+
 int mount_fill(struct mount_config *m, const struct setting *own, const struct setting *session, struct err *err)
 {
 	bool own_keys = own && (own[OPT_access_key_id].text || own[OPT_secret_key].text ||
@@ -272,13 +293,16 @@ int mount_fill(struct mount_config *m, const struct setting *own, const struct s
 		int r;
 		if (option_rows[i].group != OPTION_GROUP_MOUNT || i == OPT_bucket || i == OPT_prefix)
 			continue;
-		if (m->type == MOUNT_FILE && i != OPT_read_only)
+		if (m->type == MOUNT_FILE && !is_file_option(i))
 			continue;
 		if (own_keys && is_key_option(i))
 			s = &own[i];
 		if (!s->text)
 			continue;
-		r = option_store(i, s, m, err);
+		if (is_policy_option(i) && own && own[i].text && session[i].text)
+			r = join_policy(i, &own[i], &session[i], m, err);
+		else
+			r = option_store(i, s, m, err);
 		if (r < 0)
 			return r;
 	}
@@ -303,6 +327,17 @@ int mount_add(struct config *config, struct mount_config *m, const char *where, 
 	return 0;
 }
 
+int mount_policy(const struct mount_config *m, bool default_deny, struct policy **ret, struct err *err)
+{
+	const struct policy_text text = { .verbs = m->verbs,
+					  .buckets = m->allow_buckets,
+					  .prefixes = m->allow_prefixes,
+					  .default_deny = default_deny,
+					  .all_buckets = m->type == MOUNT_S3 && !m->bucket };
+
+	return policy_new(&text, ret, err);
+}
+
 void mount_deinit(struct mount_config *m)
 {
 	char **const texts[] = { &m->mount,         &m->path,           &m->bucket,        &m->prefix,
@@ -310,7 +345,8 @@ void mount_deinit(struct mount_config *m)
 				 &m->access_key_id, &m->secret_key,     &m->session_token, &m->proxy_scheme,
 				 &m->proxy_host,    &m->proxy_port,     &m->proxy_user,    &m->proxy_password,
 				 &m->ca_file,       &m->ca_path,        &m->checksum,      &m->storage_class,
-				 &m->sse,           &m->sse_kms_key_id, &m->passwd_file,   &m->role_arn };
+				 &m->sse,           &m->sse_kms_key_id, &m->passwd_file,   &m->role_arn,
+				 &m->verbs,         &m->allow_buckets,  &m->allow_prefixes };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		option_wipe_free(*texts[i]);

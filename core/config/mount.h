@@ -37,13 +37,18 @@ int mount_expand(const char *path, const char *user, bool expand, const char *wh
 /**
  * mount_fill() - settings of OPTION_GROUP_MOUNT into @m's fields: what the mount itself says (@own, NULL: nothing),
  * else what the session says (@session). Bucket and prefix are not touched. Keys are never mixed: of id, secret and
- * token either all come from the mount or all from the session. File mounts take read_only alone.
+ * token either all come from the mount or all from the session. Of verbs, buckets and prefixes both hold. File mounts
+ * take read_only and verbs alone.
  */
 int mount_fill(struct mount_config *m, const struct setting *own, const struct setting *session, struct err *err);
 
 /** mount_add() - append to @config, which owns @m's strings from now on. -EINVAL: the mount point is there already, too
  * many. */
 int mount_add(struct config *config, struct mount_config *m, const char *where, struct err *err);
+
+/** mount_policy() - what @m permits. Return: 0; -EINVAL with a sentence; -ENOMEM. */
+struct policy;
+int mount_policy(const struct mount_config *m, bool default_deny, struct policy **ret, struct err *err);
 
 void mount_deinit(struct mount_config *m); /* wipes */
 

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "config/config.h"
+#include "config/policy.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -202,6 +203,10 @@ const char *option_shape(enum option_type type)
 		return "'http' or 'https'";
 	case OPTION_TYPE_CHECKSUM:
 		return "'crc64nvme', 'crc32' or 'whenRequired'";
+	case OPTION_TYPE_VERBS:
+		return "a list of 'read', 'write', 'list', 'delete', or 'none'";
+	case OPTION_TYPE_LIST:
+		return "a list of names separated by commas";
 	case OPTION_TYPE_BOOL:
 	case OPTION_TYPE_BOOL_NO:
 	case OPTION_TYPE_BOOL_NOT:
@@ -279,6 +284,10 @@ static int store(enum option_type type, const char *text, void *field)
 		return is_one_of(text, schemes) ? store_text(field, strdup(text)) : -EINVAL;
 	case OPTION_TYPE_CHECKSUM:
 		return is_one_of(text, checksums) ? store_text(field, strdup(text)) : -EINVAL;
+	case OPTION_TYPE_VERBS:
+		return policy_check_verbs(text) ? store_text(field, strdup(text)) : -EINVAL;
+	case OPTION_TYPE_LIST:
+		return policy_check_list(text) ? store_text(field, strdup(text)) : -EINVAL;
 	case OPTION_TYPE_BOOL:
 	case OPTION_TYPE_BOOL_NO:
 	case OPTION_TYPE_BOOL_NOT:
@@ -333,7 +342,7 @@ int option_store(int opt, const struct setting *s, void *base, struct err *err)
 
 static bool is_text(enum option_type type)
 {
-	return type <= OPTION_TYPE_CHECKSUM;
+	return type <= OPTION_TYPE_LIST;
 }
 
 int option_check(int opt, const struct setting *s, struct err *err)
@@ -371,6 +380,8 @@ bool option_show(int opt, const void *field, char *buf, size_t size)
 	text = *(char *const *)field;
 	if (text && type == OPTION_TYPE_SECRET)
 		(void)snprintf(buf, size, "***");
+	else if (text && strchr(text, '\n'))
+		(void)snprintf(buf, size, "%.*s and %s", (int)strcspn(text, "\n"), text, strchr(text, '\n') + 1);
 	return text && *text;
 }
 

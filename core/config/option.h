@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 enum option_type {
-	/* char *: option.c counts on these being first, to CHECKSUM */
+	/* char *: option.c counts on these being first, to LIST */
 	OPTION_TYPE_STRING,     /* char *, not empty */
 	OPTION_TYPE_SECRET,     /* the same; its value is never shown */
 	OPTION_TYPE_PATH,       /* char *, made absolute by the current directory */
@@ -22,6 +22,8 @@ enum option_type {
 	OPTION_TYPE_PORT,       /* char *, 1 to 65535 */
 	OPTION_TYPE_SCHEME,     /* char *, "http" or "https" */
 	OPTION_TYPE_CHECKSUM,   /* char *, one of three */
+	OPTION_TYPE_VERBS,      /* char *, policy.h; an array in the file */
+	OPTION_TYPE_LIST,       /* the same */
 	OPTION_TYPE_BOOL,       /* bool; the flag alone is true */
 	OPTION_TYPE_BOOL_NO,    /* bool; the flag `no-x` alone is false */
 	OPTION_TYPE_BOOL_NOT,   /* the same, stored negated */

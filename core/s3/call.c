@@ -10,6 +10,7 @@
  */
 #include "s3/call.h"
 #include "s3/notes.h"
+#include "s3/permit.h"
 #include "s3/when.h"
 
 #include "base/counters.h"
@@ -448,6 +449,8 @@ void call_start(struct s3_client *client, struct s3_call *call)
 	if (ops[call->op].flags & OP_BOUND)
 		state->deadline_ns = clock_now_ns() + (int64_t)client->config.deadline_ms * 1000000;
 	state->early = request_check(call, &call->err);
+	if (state->early == 0)
+		state->early = permit_check(call, &call->err);
 	if (state->early == 0)
 		state->early = payload_prepare(client, call, &state->payload, &call->err);
 	http_submit(client->http, &state->job);

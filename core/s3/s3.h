@@ -36,6 +36,7 @@
 #define S3_DELETE_MAX    1000
 #define S3_UPLOAD_ID_MAX 512
 
+struct policy; /* config/policy.h */
 struct s3_client;
 struct s3_credentials; /* credentials.h */
 
@@ -167,6 +168,9 @@ struct s3_call {
 	size_t part_count;
 	/* Create, UploadPart, Complete of an upload without UploadPartCopy: the store checks each part and the whole */
 	bool full_checksum;
+
+	/* Borrowed; NULL: none. What it does not permit is -EACCES and never sent; an Abort is always permitted. */
+	const struct policy *policy;
 
 	/* callbacks, all optional, on a transfer thread; @arg is the caller's */
 	void (*on_headers)(struct s3_call *call, void *arg); /* info is filled; once, before the first data */

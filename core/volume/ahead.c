@@ -194,7 +194,7 @@ static void init_call(struct s3volume *v, struct ahead_item *item)
 	static const enum s3_op ops[] = { S3_HEAD_OBJECT, S3_HEAD_OBJECT, S3_GET_OBJECT, S3_LIST_OBJECTS_V2 };
 	struct s3_call *c = &item->call;
 
-	s3_call_init(c, ops[item->kind], item->bucket, item->kind == AHEAD_PAGE ? NULL : item->key);
+	s3_ask_init(v, c, ops[item->kind], item->bucket, item->kind == AHEAD_PAGE ? NULL : item->key);
 	if (item->kind == AHEAD_PAGE)
 		listing_ask(c, item->key, NULL);
 	if (item->kind == AHEAD_CONTENT) {

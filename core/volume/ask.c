@@ -165,14 +165,47 @@ static void send_both(struct s3volume *v, const struct s3key *k, const char *id,
 		}
 	}
 	pthread_mutex_unlock(&v->space->names.lock);
-	s3_call_init(&a->head, S3_HEAD_OBJECT, k->bucket, k->key);
+	s3_ask_init(v, &a->head, S3_HEAD_OBJECT, k->bucket, k->key);
 	s3_start(v->client, &a->head);
 	ahead_start(v, list);
 	s3_wait(v->client, &a->head);
 }
 
+/* For a mount that may not list: files alone. */
+static int ask_file(struct s3volume *v, const struct s3key *k, struct err *err)
+{
+	struct s3_call *c = malloc(sizeof(*c));
+	char id[NAMES_ID_MAX];
+	struct node *node;
+	uint64_t asked;
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	names_id(k, id);
+	pthread_mutex_lock(&v->space->names.lock);
+	asked = v->space->names.changes;
+	pthread_mutex_unlock(&v->space->names.lock);
+	s3_ask_init(v, c, S3_HEAD_OBJECT, k->bucket, k->key);
+	rc = s3_run(v->client, c);
+	if (rc && err)
+		*err = c->err;
+	if (rc == 0) {
+		pthread_mutex_lock(&v->space->names.lock);
+		node = names_get(&v->space->names, id);
+		if (node && !node->open && !node->attr_dirty && node->changed <= asked)
+			names_set_file(&v->space->names, node, &c->info, true);
+		pthread_mutex_unlock(&v->space->names.lock);
+	}
+	free(c);
+	return rc == -ENOENT ? ASK_UNSEEN : rc;
+}
+
 int ask_all(struct s3volume *v, const struct s3key *k, struct err *err)
 {
+	if (v->base.denied & POLICY_LIST)
+		return ask_file(v, k, err);
+
 	struct ask *a = malloc(sizeof(*a));
 	char id[NAMES_ID_MAX];
 	enum node_kind kind = NODE_ABSENT;
@@ -207,7 +240,7 @@ int ask_bucket(struct s3volume *v, const struct s3key *k, struct err *err)
 
 	if (!c)
 		return -ENOMEM;
-	s3_call_init(c, S3_HEAD_BUCKET, k->bucket, NULL);
+	s3_ask_init(v, c, S3_HEAD_BUCKET, k->bucket, NULL);
 	rc = s3_run(v->client, c);
 	if (rc && rc != -ENOENT && err)
 		*err = c->err;
@@ -266,7 +299,7 @@ int ask_target(struct s3volume *v, const struct s3key *k, char *target, struct e
 	c = malloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	s3_call_init(c, S3_GET_OBJECT, k->bucket, k->key);
+	s3_ask_init(v, c, S3_GET_OBJECT, k->bucket, k->key);
 	c->on_data = on_target;
 	c->arg = &t;
 	rc = s3_run(v->client, c);

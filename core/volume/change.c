@@ -46,7 +46,7 @@ int change_put(struct s3volume *v, struct vcall *call, const struct s3key *k, co
 		s3path_dir_prefix(k, key);
 	else
 		snprintf(key, sizeof(key), "%s", k->key);
-	s3_call_init(c, S3_PUT_OBJECT, k->bucket, key);
+	s3_ask_init(v, c, S3_PUT_OBJECT, k->bucket, key);
 	c->meta = meta;
 	c->content_type = dir ? "application/x-directory" : attr_content_type(s3path_name(k));
 	c->if_none_match = dir ? NULL : "*";
@@ -98,7 +98,7 @@ int change_delete(struct s3volume *v, const char *bucket, const char *key, struc
 
 	if (!c)
 		return -ENOMEM;
-	s3_call_init(c, S3_DELETE_OBJECT, bucket, key);
+	s3_ask_init(v, c, S3_DELETE_OBJECT, bucket, key);
 	rc = s3_run(v->client, c);
 	if (rc && err)
 		*err = c->err;
@@ -230,7 +230,7 @@ int change_look_below(struct s3volume *v, const struct s3key *k, bool *ret_marke
 	if (!c)
 		return -ENOMEM;
 	s3path_dir_prefix(k, prefix);
-	s3_call_init(c, S3_LIST_OBJECTS_V2, k->bucket, NULL);
+	s3_ask_init(v, c, S3_LIST_OBJECTS_V2, k->bucket, NULL);
 	c->prefix = prefix;
 	c->max_keys = 2;
 	rc = s3_run(v->client, c);
@@ -276,6 +276,8 @@ static int do_rmdir(struct walk *w, void *arg)
 		return -ENOTDIR;
 	if (w->key.place != S3PLACE_KEY)
 		return w->key.place == S3PLACE_TOP && !w->v->root.bucket[0] ? -EACCES : -EBUSY;
+	if (s3_place(w->v, &w->key) != POLICY_INSIDE)
+		return -EACCES;
 	if (change_has_locals(w->v, &w->key))
 		return -ENOTEMPTY;
 	rc = change_look_below(w->v, &w->key, &marker, &empty, &w->call->err);

@@ -16,6 +16,7 @@ static int copy_small(struct s3volume *v, const struct copy *c, struct s3_info *
 	if (!call)
 		return -ENOMEM;
 	s3_call_init(call, S3_COPY_OBJECT, c->to_bucket, c->to);
+	call->policy = c->policy;
 	call->source_bucket = c->bucket;
 	call->source_key = c->from;
 	call->source_if_match = c->etag && c->etag[0] ? c->etag : NULL;
@@ -40,6 +41,7 @@ static int source_info(struct s3volume *v, const struct copy *c, struct s3_info 
 	if (!call)
 		return -ENOMEM;
 	s3_call_init(call, S3_HEAD_OBJECT, c->bucket, c->from);
+	call->policy = c->policy;
 	rc = s3_run(v->client, call);
 	if (rc && err)
 		*err = call->err;
@@ -71,6 +73,7 @@ static int copy_parts(struct big *b, struct err *err)
 			uint64_t off = (at + i) * b->part_bytes;
 
 			s3_call_init(c, S3_UPLOAD_PART_COPY, b->c->to_bucket, b->c->to);
+			c->policy = b->c->policy;
 			c->source_bucket = b->c->bucket;
 			c->source_key = b->c->from;
 			c->source_if_match = b->etag;
@@ -113,6 +116,7 @@ static int copy_big(struct s3volume *v, const struct copy *c, struct s3_info *re
 		goto out;
 	b.etag = c->etag && c->etag[0] ? c->etag : info->etag;
 	s3_call_init(create, S3_CREATE_MULTIPART_UPLOAD, c->to_bucket, c->to);
+	create->policy = c->policy;
 	create->meta = c->meta ? c->meta : &info->meta;
 	create->content_type = c->meta ? c->content_type : info->content_type;
 	rc = s3_run(v->client, create);

@@ -602,9 +602,11 @@ int volume_file_new(const struct volume_file_config *config, struct volume **ret
 	fv = calloc(1, sizeof(*fv));
 	if (!fv)
 		return err_set(err, ENOMEM, "out of memory");
-	fv->base = (struct volume){
-		.ops = &file_ops, .events = config->events, .index = config->index, .read_only = config->read_only
-	};
+	fv->base = (struct volume){ .ops = &file_ops,
+				    .events = config->events,
+				    .index = config->index,
+				    .read_only = config->read_only,
+				    .denied = config->denied };
 	snprintf(fv->base.mount, sizeof(fv->base.mount), "%s", config->mount);
 	fv->watch = config->watch;
 	fv->root = open(config->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

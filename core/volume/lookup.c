@@ -26,10 +26,11 @@ void first_page_drop(struct first_page *p)
 
 static bool is_top(const struct s3volume *v, const struct s3key *k)
 {
-	return k->place == S3PLACE_BUCKETS || (k->place == S3PLACE_TOP && v->root.bucket[0]);
+	return k->place == S3PLACE_BUCKETS || (k->place == S3PLACE_TOP && v->root.bucket[0]) ||
+	       (k->place == S3PLACE_KEY && s3_place(v, k) == POLICY_ABOVE);
 }
 
-/* The mount point itself: always there, nobody is asked. */
+/* The mount point itself, and folders on the way to what the policy permits: always there, nobody is asked. */
 static void top_facts(struct s3volume *v, const struct s3key *k, struct facts *ret)
 {
 	char id[NAMES_ID_MAX];
@@ -233,8 +234,10 @@ int lookup(struct s3volume *v, const struct s3key *k, enum look look, struct fac
 			*ret = f; /* may be listed, not read: what the listing says must do */
 			return 0;
 		}
+		if (rc == ASK_UNSEEN)
+			*ret = (struct facts){ .kind = NODE_ABSENT };
 		if (rc)
-			return rc;
+			return rc == ASK_UNSEEN ? 0 : rc;
 		if (answer(v, k, look, ret))
 			return 0;
 	}
@@ -262,7 +265,7 @@ static int list_folder(struct s3volume *v, const struct s3key *folder, struct fi
 	node = names_find(&v->space->names, id);
 	page.changes = node ? node->changes : 0;
 	pthread_mutex_unlock(&v->space->names.lock);
-	s3_call_init(c, S3_LIST_OBJECTS_V2, folder->bucket, NULL);
+	s3_ask_init(v, c, S3_LIST_OBJECTS_V2, folder->bucket, NULL);
 	listing_ask(c, prefix, NULL);
 	(void)s3_run(v->client, c);
 	rc = listing_answer(c, page.listing, &page.token, err);
@@ -384,7 +387,7 @@ int lookup_create(struct s3volume *v, const struct s3key *k, struct facts *ret, 
 	pthread_mutex_unlock(&v->space->names.lock);
 	if (known && (ret->kind != NODE_ABSENT || folder_known))
 		return 0;
-	if (huge)
+	if (huge || s3_place(v, &folder) == POLICY_ABOVE)
 		return lookup(v, k, LOOK_NAME, ret, err);
 	rc = list_folder(v, &folder, &page, err);
 	if (rc == -EACCES) {

@@ -102,7 +102,8 @@ static int copy_file(struct s3volume *v, const struct s3key *from, const struct 
 			  .size = src->size,
 			  .etag = src->etag,
 			  .meta = dirty ? &dirty->meta : NULL,
-			  .content_type = dirty ? dirty->content_type : NULL };
+			  .content_type = dirty ? dirty->content_type : NULL,
+			  .policy = v->policy };
 	struct s3_info now;
 	int rc = copy_run(v, &c, &now, err);
 
@@ -279,6 +280,8 @@ static int look(struct walk *w, struct facts *ret)
 
 	if (w->key.place != S3PLACE_KEY)
 		return -EBUSY;
+	if (s3_place(w->v, &w->key) != POLICY_INSIDE)
+		return -EACCES;
 	rc = lookup_create(w->v, &w->key, ret, &w->call->err);
 	return rc == -ENOENT ? walk_no_folder(w) : rc;
 }

@@ -71,11 +71,11 @@ static int put_marker(struct tree *t, const char *from, const char *to)
 	int rc = head && put ? 0 : -ENOMEM;
 
 	if (rc == 0) {
-		s3_call_init(head, S3_HEAD_OBJECT, t->from->bucket, from);
+		s3_ask_init(t->v, head, S3_HEAD_OBJECT, t->from->bucket, from);
 		rc = s3_run(t->v->client, head);
 	}
 	if (rc == 0) {
-		s3_call_init(put, S3_PUT_OBJECT, t->to->bucket, to);
+		s3_ask_init(t->v, put, S3_PUT_OBJECT, t->to->bucket, to);
 		put->meta = &head->info.meta;
 		put->content_type = head->info.content_type;
 		put->body.memory = "";
@@ -94,7 +94,7 @@ static void note_failure(struct tree *t, const struct err *err)
 
 static int copy_large(struct tree *t, const struct s3_entry *e, const char *to)
 {
-	struct copy big = { t->from->bucket, e->key, t->to->bucket, to, e->size, e->etag, NULL, NULL };
+	struct copy big = { t->from->bucket, e->key, t->to->bucket, to, e->size, e->etag, NULL, NULL, t->v->policy };
 	struct err err = ERR_INIT;
 	struct s3_info info;
 	int rc = copy_run(t->v, &big, &info, &err);
@@ -106,7 +106,7 @@ static int copy_large(struct tree *t, const struct s3_entry *e, const char *to)
 
 static void start_copy(struct tree *t, struct one_copy *o, const struct s3_entry *e)
 {
-	s3_call_init(&o->call, S3_COPY_OBJECT, t->to->bucket, o->to);
+	s3_ask_init(t->v, &o->call, S3_COPY_OBJECT, t->to->bucket, o->to);
 	o->call.source_bucket = t->from->bucket;
 	o->call.source_key = e->key;
 	o->e = e;
@@ -154,7 +154,7 @@ static int copy_tree(struct tree *t)
 	int rc = list && batch ? 0 : -ENOMEM;
 
 	while (rc == 0) {
-		s3_call_init(list, S3_LIST_OBJECTS_V2, t->from->bucket, NULL);
+		s3_ask_init(t->v, list, S3_LIST_OBJECTS_V2, t->from->bucket, NULL);
 		list->prefix = t->prefix;
 		list->token = token;
 		list->max_keys = S3_LIST_MAX;
@@ -190,7 +190,7 @@ static int delete_batch(struct tree *t, bool targets, size_t at, size_t n, const
 		if (targets && target_key(t, t->keys[at + i], text) == 0)
 			keys[i] = text;
 	}
-	s3_call_init(c, S3_DELETE_OBJECTS, targets ? t->to->bucket : t->from->bucket, NULL);
+	s3_ask_init(t->v, c, S3_DELETE_OBJECTS, targets ? t->to->bucket : t->from->bucket, NULL);
 	c->keys = keys;
 	c->key_count = n;
 	rc = s3_run(t->v->client, c);

@@ -153,7 +153,7 @@ static int page_begin(struct s3dir *s)
 	s->page = malloc(sizeof(*s->page));
 	if (!s->page)
 		return -ENOMEM;
-	s3_call_init(s->page, S3_LIST_OBJECTS_V2, s->key.bucket, NULL);
+	s3_ask_init(s->v, s->page, S3_LIST_OBJECTS_V2, s->key.bucket, NULL);
 	listing_ask(s->page, s->prefix, s->token);
 	s3_start(s->v->client, s->page);
 	return 0;
@@ -265,7 +265,7 @@ static int list_buckets(struct s3dir *s, struct dir *d, struct vcall *call)
 
 	if (!c)
 		return -ENOMEM;
-	s3_call_init(c, S3_LIST_BUCKETS, NULL, NULL);
+	s3_ask_init(s->v, c, S3_LIST_BUCKETS, NULL, NULL);
 	rc = s3_run(s->v->client, c);
 	if (rc)
 		call->err = c->err;
@@ -275,7 +275,7 @@ static int list_buckets(struct s3dir *s, struct dir *d, struct vcall *call)
 		char id[NAMES_ID_MAX];
 		uint64_t ino;
 
-		if (s3path_key(&s->v->root, name, &k))
+		if (s3path_key(&s->v->root, name, &k) || s3_place(s->v, &k) == POLICY_OUTSIDE)
 			continue;
 		names_id(&k, id);
 		pthread_mutex_lock(&s->v->space->names.lock);
@@ -288,6 +288,61 @@ static int list_buckets(struct s3dir *s, struct dir *d, struct vcall *call)
 	return rc;
 }
 
+/* A folder on the way to what the policy permits: the way alone, and of its end what is there. */
+struct way {
+	struct s3dir *s;
+	struct dir *d;
+	struct vcall *call;
+	char seen[KIB(32)]; /* names, a slash behind each */
+};
+
+static bool seen_before(struct way *w, const char *name, size_t len)
+{
+	const char *p = w->seen;
+	size_t used;
+
+	for (; *p; p += strcspn(p, "/") + 1)
+		if (strcspn(p, "/") == len && memcmp(p, name, len) == 0)
+			return true;
+	used = (size_t)(p - w->seen);
+	if (used + len + 2 <= sizeof(w->seen)) {
+		memcpy(w->seen + used, name, len);
+		memcpy(w->seen + used + len, "/", 2);
+	}
+	return false;
+}
+
+static int add_child(void *arg, const char *name, size_t len)
+{
+	struct way *w = arg;
+	struct s3volume *v = w->s->v;
+	char text[256];
+	struct facts f;
+	struct s3key k;
+	int rc;
+
+	if (len >= sizeof(text) || seen_before(w, name, len))
+		return 0;
+	memcpy(text, name, len);
+	text[len] = '\0';
+	if (s3path_child(&w->s->key, text, &k))
+		return 0;
+	rc = lookup(v, &k, LOOK_NAME, &f, &w->call->err);
+	if (rc || f.kind == NODE_ABSENT)
+		return rc == -EACCES ? 0 : rc;
+	return dir_add(w->d, text, len, f.ino, f.kind == NODE_DIR ? DT_DIR : DT_UNKNOWN);
+}
+
+static int list_way(struct s3dir *s, struct dir *d, struct vcall *call)
+{
+	cleanup_free struct way *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct way){ .s = s, .d = d, .call = call };
+	return policy_children(s->v->policy, s->key.bucket, s->key.key, add_child, w);
+}
+
 static int s3dir_more(struct dir *d, void *source, struct vcall *call, bool *ret_end)
 {
 	struct s3dir *s = source;
@@ -298,6 +353,10 @@ static int s3dir_more(struct dir *d, void *source, struct vcall *call, bool *ret
 	if (s->key.place == S3PLACE_BUCKETS) {
 		*ret_end = true;
 		return list_buckets(s, d, call);
+	}
+	if (s3_place(s->v, &s->key) == POLICY_ABOVE) {
+		*ret_end = true;
+		return list_way(s, d, call);
 	}
 	*ret_end = s->end;
 	if (s->end)

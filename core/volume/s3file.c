@@ -115,7 +115,8 @@ static int clone_on_server(void *arg, const struct object_clone *k, struct s3_in
 				.size = k->size,
 				.etag = k->etag,
 				.meta = &k->meta,
-				.content_type = k->content_type };
+				.content_type = k->content_type,
+				.policy = ((struct s3volume *)arg)->policy };
 
 	return copy_run(arg, &c, ret, err);
 }

@@ -305,6 +305,12 @@ static void keep_mtime(struct s3volume *v, struct onode *n)
 		object_set_base_mtime(n->o, attr.mtime_ns);
 }
 
+/* What stays of a file's content is read by whoever writes to it. */
+static bool may_keep(const struct s3volume *v, enum object_intent intent)
+{
+	return intent == OBJECT_TRUNCATE || !(v->base.denied & POLICY_READ);
+}
+
 /* Over a file that is there. */
 static int open_over(struct walk *w, const struct open_arg *a)
 {
@@ -323,7 +329,7 @@ static int open_over(struct walk *w, const struct open_arg *a)
 		return -EISDIR;
 	if (facts_is_link(&f))
 		return a->flags & O_NOFOLLOW ? -ELOOP : walk_follow(w);
-	if (!may(v, w->call, &f.attr, wanted(a->flags)))
+	if (!may(v, w->call, &f.attr, wanted(a->flags)) || !may_keep(v, intent))
 		return -EACCES;
 	base = known_base(w);
 	if (!base)
@@ -456,7 +462,7 @@ static int truncate_once(struct walk *w, uint64_t size)
 		return walk_follow(w);
 	if (w->must_dir)
 		return -ENOTDIR;
-	if (!may(v, w->call, &f.attr, 2))
+	if (!may(v, w->call, &f.attr, 2) || !may_keep(v, size ? OBJECT_WRITE : OBJECT_TRUNCATE))
 		return -EACCES;
 	base = known_base(w);
 	if (!base)

@@ -275,6 +275,17 @@ static int check_bucket(const struct s3volume *v, struct err *err)
 	return rc;
 }
 
+static int check_root(const struct s3volume *v, struct err *err)
+{
+	struct s3key top;
+	int rc = s3path_key(&v->root, "", &top);
+
+	if (rc == 0 && s3_place(v, &top) == POLICY_OUTSIDE)
+		return err_set(err, EACCES, "'s3://%s/%s' is none of the buckets and prefixes that are allowed",
+			       v->root.bucket, v->root.prefix);
+	return rc;
+}
+
 int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, struct err *err)
 {
 	struct s3volume *v;
@@ -289,6 +300,8 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 		.ops = &s3_ops, .events = config->events, .index = config->index, .read_only = config->read_only
 	};
 	snprintf(v->base.mount, sizeof(v->base.mount), "%s", config->mount);
+	v->base.denied = POLICY_ALL & ~policy_verbs(config->policy);
+	v->policy = config->policy;
 	v->client = config->client;
 	v->store = config->store;
 	v->watch = config->watch;
@@ -308,6 +321,8 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	if (rc)
 		err_set(err, -rc, "'%s' in the bucket '%s' is no folder that S3 can name",
 			config->prefix ? config->prefix : "", config->bucket ? config->bucket : "");
+	if (rc == 0 && v->root.bucket[0])
+		rc = check_root(v, err);
 	if (rc == 0)
 		rc = check_bucket(v, err);
 	if (rc) {

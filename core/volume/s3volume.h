@@ -18,6 +18,7 @@
 #define S3SHIM_VOLUME_S3VOLUME_H
 
 #include "base/util.h"
+#include "config/policy.h"
 #include "object/object.h"
 #include "volume/ahead.h"
 #include "volume/hold.h"
@@ -77,6 +78,7 @@ struct s3volume {
 	struct object_store *store;
 	struct watch *watch;
 	struct s3path_root root;
+	const struct policy *policy; /* NULL: all is permitted */
 	bool attributes_list, excl_open;
 	uint64_t copy_max, copy_part;
 	uint32_t uid, gid; /* of what has no owner: the broker's */
@@ -95,6 +97,21 @@ static inline struct s3volume *s3_of(struct volume *v)
 static inline struct s3file *s3_file_of(struct vfile *f)
 {
 	return container_of(f, struct s3file, base);
+}
+
+/** s3_ask_init() - s3_call_init() of what is asked in the name of the mount, by its policy. */
+static inline void s3_ask_init(const struct s3volume *v, struct s3_call *call, enum s3_op op, const char *bucket,
+			       const char *key)
+{
+	s3_call_init(call, op, bucket, key);
+	call->policy = v->policy;
+}
+
+/** s3_place() - where @k is by the mount's policy. */
+static inline enum policy_place s3_place(const struct s3volume *v, const struct s3key *k)
+{
+	return k->place == S3PLACE_BUCKETS ? policy_place_of_all(v->policy)
+					   : policy_place(v->policy, k->bucket, k->key);
 }
 
 /* space.c */
@@ -170,7 +187,9 @@ bool lookup_listing_believed(const struct node *parent, int64_t now_ms);
 void ask_learn_locked(struct s3volume *v, const struct ahead_item *item);
 /** ask_meta() - HEAD of @k (of its marker, if @dir), with those that a scan of its folder asks for next. */
 int ask_meta(struct s3volume *v, const struct s3key *k, bool dir, struct err *err);
-/** ask_all() - file, folder or nothing: HEAD and LIST side by side. */
+/** ask_all() - file, folder or nothing: HEAD and LIST side by side. ASK_UNSEEN: no file, and the mount may not list: so
+ * nothing for this mount, and nothing is learned, for another one of the same space may see a folder. */
+#define ASK_UNSEEN 1
 int ask_all(struct s3volume *v, const struct s3key *k, struct err *err);
 int ask_bucket(struct s3volume *v, const struct s3key *k, struct err *err);
 /** ask_target() - of a symlink; @target: WIRE_PATH_MAX bytes. */
@@ -245,6 +264,7 @@ struct copy {
 	const char *etag;           /* of the source, or "" */
 	const struct s3_meta *meta; /* NULL: as they are */
 	const char *content_type;
+	const struct policy *policy; /* by which it is asked; NULL: none, it was asked for before */
 };
 /** copy_run() - on the server; multipart beyond 5 GiB. @ret: ETag of the new object. */
 int copy_run(struct s3volume *v, const struct copy *c, struct s3_info *ret, struct err *err);

@@ -63,6 +63,8 @@ int s3_set_attr(struct s3volume *v, struct vcall *call, const struct s3key *k, s
 	char id[NAMES_ID_MAX];
 	int rc = 0;
 
+	if (k && s3_place(v, k) != POLICY_INSIDE)
+		return -EACCES;
 	pthread_mutex_lock(&v->space->names.lock);
 	if (!node) {
 		names_id(k, id);

@@ -1,6 +1,7 @@
 #include "volume/volume.h"
 
 #include "base/util.h"
+#include "config/policy.h"
 #include "volume/dots.h"
 
 #include <fcntl.h>
@@ -8,9 +9,10 @@
 #include <string.h>
 
 /*
- * What holds for every volume is decided here, once: the shape of paths that a program sends, and read_only. A refused
- * change still looks at its path first, because a symlink may lead to a place outside of the volume that is writable,
- * and because a missing file is ENOENT, not EROFS, on a disk too.
+ * What holds for every volume is decided here, once: the shape of paths that a program sends, read_only, and the verbs that
+ * its policy leaves (which call needs which is a table in docs/POLICY.md). A refused change still looks at its path first,
+ * because a symlink may lead to a place outside of the volume that is writable, and because a missing file is ENOENT, not
+ * EROFS or EACCES, on a disk too.
  */
 
 #define FORWARD(v, op, ...) ((v)->ops->op ? (v)->ops->op(__VA_ARGS__) : -ENOSYS)
@@ -51,6 +53,14 @@ static bool ends_in_dots(const char *path)
 	return len >= 2 && memcmp(path + len - 2, "..", 2) == 0 && (len == 2 || path[len - 3] == '/');
 }
 
+/* Why nothing that needs @verbs is done here: -EROFS, -EACCES, or 0: it is. */
+static int refusal(const struct volume *v, unsigned verbs)
+{
+	if (v->read_only && (verbs & (POLICY_WRITE | POLICY_DELETE)))
+		return -EROFS;
+	return v->denied & verbs ? -EACCES : 0;
+}
+
 /* What a lookup says that may not change anything: VOLUME_REDIRECT, an error of the lookup, or 0: it is there. */
 static int look(struct volume *v, struct vcall *call, const char *path, bool nofollow)
 {
@@ -59,27 +69,27 @@ static int look(struct volume *v, struct vcall *call, const char *path, bool nof
 	return FORWARD(v, stat, v, call, path, nofollow, &attr);
 }
 
-/* A change of what is at @path. */
-static int refuse_change(struct volume *v, struct vcall *call, const char *path, bool nofollow)
+/* A change of what is at @path. @why: what it ends with, if the path itself is no trouble. */
+static int refuse_change(struct volume *v, struct vcall *call, const char *path, bool nofollow, int why)
 {
 	int rc = look(v, call, path, nofollow);
 
-	return rc == 0 ? -EROFS : rc;
+	return rc == 0 ? why : rc;
 }
 
 /* A change of the name itself: mkdir of what is there is EEXIST also on a read-only disk (mkdir -p relies on it). */
-static int refuse_creation(struct volume *v, struct vcall *call, const char *path)
+static int refuse_creation(struct volume *v, struct vcall *call, const char *path, int why)
 {
 	int rc = look(v, call, path, true);
 
-	return rc == 0 ? -EEXIST : rc == -ENOENT ? -EROFS : rc;
+	return rc == 0 ? -EEXIST : rc == -ENOENT ? why : rc;
 }
 
-static int refuse_removal(struct volume *v, struct vcall *call, const char *path)
+static int refuse_removal(struct volume *v, struct vcall *call, const char *path, int why)
 {
 	int rc = look(v, call, path, true);
 
-	return rc == 0 || rc == -ENOENT ? -EROFS : rc;
+	return rc == 0 || rc == -ENOENT ? why : rc;
 }
 
 static bool wants_write(uint32_t flags)
@@ -89,39 +99,76 @@ static bool wants_write(uint32_t flags)
 	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
-static int open_read_only(struct volume *v, struct vcall *call, const char *path, uint32_t flags,
-			  struct volume_opened *ret)
+static bool wants_read(uint32_t flags)
+{
+	return (flags & O_PATH) || (flags & O_ACCMODE) != O_WRONLY;
+}
+
+static bool is_dir(const struct wire_attr *attr)
+{
+	return (attr->mode & 0170000) == 0040000;
+}
+
+/* What cannot be read may still be a folder, which is opened to be listed. */
+static int open_unreadable(struct volume *v, struct vcall *call, const char *path, uint32_t flags,
+			   struct volume_opened *ret)
 {
 	struct wire_attr attr;
+	int rc = FORWARD(v, stat, v, call, path, flags & O_NOFOLLOW, &attr);
+
+	if (rc == -ENOENT && (flags & O_CREAT))
+		return -EACCES;
+	if (rc == 0 && !is_dir(&attr))
+		rc = -EACCES;
+	return rc ? rc : FORWARD(v, open, v, call, path, flags | O_DIRECTORY, 0, ret);
+}
+
+/* With the rights to change anything that @flags ask for. */
+static int open_permitted(struct volume *v, struct vcall *call, const char *path, uint32_t flags, uint32_t mode,
+			  struct volume_opened *ret)
+{
 	int rc;
 
-	if (!wants_write(flags) && !(flags & O_CREAT))
-		return FORWARD(v, open, v, call, path, flags, 0, ret);
-	rc = FORWARD(v, stat, v, call, path, (flags & O_NOFOLLOW) || (flags & O_EXCL), &attr);
+	if (wants_read(flags) && refusal(v, POLICY_READ))
+		rc = open_unreadable(v, call, path, flags, ret);
+	else
+		rc = FORWARD(v, open, v, call, path, flags, mode, ret);
+	if (rc || ret->kind != WIRE_KIND_DIR || !refusal(v, POLICY_LIST))
+		return rc;
+	vfile_free(ret->file);
+	close(ret->fd);
+	return -EACCES;
+}
+
+static int open_unwritable(struct volume *v, struct vcall *call, const char *path, uint32_t flags, int why,
+			   struct volume_opened *ret)
+{
+	struct wire_attr attr;
+	int rc = FORWARD(v, stat, v, call, path, (flags & O_NOFOLLOW) || (flags & O_EXCL), &attr);
+
 	if (rc == -ENOENT)
-		return flags & O_CREAT ? -EROFS : -ENOENT;
+		return flags & O_CREAT ? why : -ENOENT;
 	if (rc)
 		return rc;
 	if ((flags & O_CREAT) && (flags & O_EXCL))
 		return -EEXIST;
-	if ((flags & O_TMPFILE) != O_TMPFILE && (attr.mode & 0170000) == 0040000 &&
-	    (wants_write(flags) || (flags & O_CREAT)))
+	if ((flags & O_TMPFILE) != O_TMPFILE && is_dir(&attr) && (wants_write(flags) || (flags & O_CREAT)))
 		return -EISDIR;
 	if (wants_write(flags))
-		return -EROFS;
-	return FORWARD(v, open, v, call, path, flags & ~(uint32_t)O_CREAT, 0, ret);
+		return why;
+	return open_permitted(v, call, path, flags & ~(uint32_t)O_CREAT, 0, ret);
 }
 
 int volume_open(struct volume *v, struct vcall *call, const char *path, uint32_t flags, uint32_t mode,
 		struct volume_opened *ret)
 {
-	int rc = check_path(v, call, path, 0);
+	int rc = check_path(v, call, path, 0), why = refusal(v, POLICY_WRITE);
 
 	if (rc)
 		return rc;
-	if (v->read_only)
-		return open_read_only(v, call, path, flags, ret);
-	return FORWARD(v, open, v, call, path, flags, mode & 07777, ret);
+	if (why && (wants_write(flags) || (flags & O_CREAT)))
+		return open_unwritable(v, call, path, flags, why, ret);
+	return open_permitted(v, call, path, flags, mode & 07777, ret);
 }
 
 int volume_stat(struct volume *v, struct vcall *call, const char *path, bool nofollow, struct wire_attr *ret)
@@ -131,40 +178,54 @@ int volume_stat(struct volume *v, struct vcall *call, const char *path, bool nof
 	return rc ? rc : FORWARD(v, stat, v, call, path, nofollow, ret);
 }
 
+/* A folder is read by listing it. */
+static int refuse_access(struct volume *v, struct vcall *call, const char *path, uint32_t mode, bool nofollow, int why)
+{
+	struct wire_attr attr;
+	int rc = FORWARD(v, stat, v, call, path, nofollow, &attr);
+
+	if (rc)
+		return rc;
+	if (is_dir(&attr) && !(mode & W_OK))
+		return refusal(v, POLICY_LIST);
+	return why;
+}
+
 int volume_access(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint32_t flags)
 {
-	int rc = check_path(v, call, path, 0);
+	unsigned verbs = (mode & W_OK ? POLICY_WRITE : 0u) | (mode & R_OK ? POLICY_READ : 0u);
+	int rc = check_path(v, call, path, 0), why = refusal(v, verbs);
 
 	if (rc)
 		return rc;
 	if (mode & ~7u)
 		return -EINVAL;
-	if (v->read_only && (mode & W_OK))
-		return refuse_change(v, call, path, flags & WIRE_NOFOLLOW);
+	if (why)
+		return refuse_access(v, call, path, mode, flags & WIRE_NOFOLLOW, why);
 	return FORWARD(v, access, v, call, path, mode, flags);
 }
 
 int volume_setattr(struct volume *v, struct vcall *call, const char *path, bool nofollow, const struct vsetattr *set)
 {
-	int rc = check_path(v, call, path, 0);
+	int rc = check_path(v, call, path, 0), why = refusal(v, POLICY_WRITE);
 
 	if (rc)
 		return rc;
-	if (v->read_only)
-		return refuse_change(v, call, path, nofollow);
+	if (why)
+		return refuse_change(v, call, path, nofollow, why);
 	return FORWARD(v, setattr, v, call, path, nofollow, set);
 }
 
 int volume_truncate(struct volume *v, struct vcall *call, const char *path, uint64_t size)
 {
-	int rc = check_path(v, call, path, 0);
+	int rc = check_path(v, call, path, 0), why = refusal(v, POLICY_WRITE);
 
 	if (rc)
 		return rc;
 	if (size > INT64_MAX)
 		return -EINVAL;
-	if (v->read_only)
-		return refuse_change(v, call, path, false);
+	if (why)
+		return refuse_change(v, call, path, false, why);
 	return FORWARD(v, truncate, v, call, path, size);
 }
 
@@ -203,47 +264,47 @@ int volume_realpath(struct volume *v, struct vcall *call, const char *path, stru
 
 int volume_mkdir(struct volume *v, struct vcall *call, const char *path, uint32_t mode)
 {
-	int rc = check_path(v, call, path, 0);
+	int rc = check_path(v, call, path, 0), why = refusal(v, POLICY_WRITE);
 
 	if (rc)
 		return rc;
-	if (v->read_only)
-		return refuse_creation(v, call, path);
+	if (why)
+		return refuse_creation(v, call, path, why);
 	return FORWARD(v, mkdir, v, call, path, mode & 07777);
 }
 
 int volume_rmdir(struct volume *v, struct vcall *call, const char *path)
 {
-	int rc = ends_in_dots(path) ? -ENOTEMPTY : check_path(v, call, path, 0);
+	int rc = ends_in_dots(path) ? -ENOTEMPTY : check_path(v, call, path, 0), why = refusal(v, POLICY_DELETE);
 
 	if (rc)
 		return rc;
-	if (v->read_only)
-		return refuse_removal(v, call, path);
+	if (why)
+		return refuse_removal(v, call, path, why);
 	return FORWARD(v, rmdir, v, call, path);
 }
 
 int volume_unlink(struct volume *v, struct vcall *call, const char *path)
 {
-	int rc = check_path(v, call, path, 0);
+	int rc = check_path(v, call, path, 0), why = refusal(v, POLICY_DELETE);
 
 	if (rc)
 		return rc;
-	if (v->read_only)
-		return refuse_removal(v, call, path);
+	if (why)
+		return refuse_removal(v, call, path, why);
 	return FORWARD(v, unlink, v, call, path);
 }
 
 /* Both paths of a call with two: a redirect says which one it is about. */
-static int refuse_two(struct volume *v, struct vcall *call, const char *from, const char *to)
+static int refuse_two(struct volume *v, struct vcall *call, const char *from, const char *to, int why)
 {
-	int rc = refuse_removal(v, call, from);
+	int rc = refuse_removal(v, call, from, why);
 
 	call->redirect_which = 1;
-	if (rc == VOLUME_REDIRECT || rc != -EROFS)
+	if (rc == VOLUME_REDIRECT || rc != why)
 		return rc;
 	call->redirect_which = 2;
-	return refuse_removal(v, call, to);
+	return refuse_removal(v, call, to, why);
 }
 
 static int check_two(struct volume *v, struct vcall *call, const char *from, const char *to)
@@ -255,25 +316,26 @@ static int check_two(struct volume *v, struct vcall *call, const char *from, con
 
 int volume_rename(struct volume *v, struct vcall *call, const char *from, const char *to, uint32_t flags)
 {
-	int rc = ends_in_dots(from) || ends_in_dots(to) ? -EBUSY : check_two(v, call, from, to);
+	int rc = ends_in_dots(from) || ends_in_dots(to) ? -EBUSY : check_two(v, call, from, to),
+	    why = refusal(v, POLICY_READ | POLICY_WRITE | POLICY_DELETE);
 
 	if (rc)
 		return rc;
-	if (v->read_only)
-		return refuse_two(v, call, from, to);
+	if (why)
+		return refuse_two(v, call, from, to, why);
 	return FORWARD(v, rename, v, call, from, to, flags);
 }
 
 int volume_symlink(struct volume *v, struct vcall *call, const char *target, const char *path)
 {
-	int rc = check_path(v, call, path, 2);
+	int rc = check_path(v, call, path, 2), why = refusal(v, POLICY_WRITE);
 
 	if (rc)
 		return rc;
 	if (!target[0])
 		return -ENOENT;
-	if (v->read_only) {
-		rc = refuse_creation(v, call, path);
+	if (why) {
+		rc = refuse_creation(v, call, path, why);
 		call->redirect_which = 2;
 		return rc;
 	}
@@ -282,23 +344,23 @@ int volume_symlink(struct volume *v, struct vcall *call, const char *target, con
 
 int volume_link(struct volume *v, struct vcall *call, const char *from, const char *to, uint32_t flags)
 {
-	int rc = check_two(v, call, from, to);
+	int rc = check_two(v, call, from, to), why = refusal(v, POLICY_WRITE);
 
 	if (rc)
 		return rc;
-	if (v->read_only)
-		return refuse_two(v, call, from, to);
+	if (why)
+		return refuse_two(v, call, from, to, why);
 	return FORWARD(v, link, v, call, from, to, flags);
 }
 
 int volume_mknod(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint64_t rdev)
 {
-	int rc = check_path(v, call, path, 0);
+	int rc = check_path(v, call, path, 0), why = refusal(v, POLICY_WRITE);
 
 	if (rc)
 		return rc;
-	if (v->read_only)
-		return refuse_creation(v, call, path);
+	if (why)
+		return refuse_creation(v, call, path, why);
 	return FORWARD(v, mknod, v, call, path, mode, rdev);
 }
 
@@ -336,8 +398,10 @@ int vfile_advise(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len
 
 int vfile_claim(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, struct vrange *ret)
 {
-	if (f->volume->read_only)
-		return -EROFS;
+	int why = refusal(f->volume, POLICY_WRITE);
+
+	if (why)
+		return why;
 	return FORWARD(f->volume, file_claim, f, call, off, len, ret);
 }
 
@@ -353,24 +417,32 @@ int vfile_sync(struct vfile *f, struct vcall *call)
 
 int vfile_truncate(struct vfile *f, struct vcall *call, uint64_t size)
 {
+	int why = refusal(f->volume, POLICY_WRITE);
+
 	if (size > INT64_MAX)
 		return -EINVAL;
-	if (f->volume->read_only)
-		return -EROFS;
+	if (why)
+		return why;
 	return FORWARD(f->volume, file_truncate, f, call, size);
 }
 
 int vfile_allocate(struct vfile *f, struct vcall *call, uint32_t mode, uint64_t off, uint64_t len)
 {
-	if (f->volume->read_only)
-		return -EROFS;
+	int why = refusal(f->volume, POLICY_WRITE);
+
+	if (why)
+		return why;
 	return FORWARD(f->volume, file_allocate, f, call, mode, off, len);
 }
 
 int vfile_clone(struct vfile *f, struct vfile *from, struct vcall *call, uint64_t *ret_size)
 {
-	if (f->volume->read_only)
-		return -EROFS;
+	int why = refusal(f->volume, POLICY_WRITE);
+
+	if (why)
+		return why;
+	if (refusal(from->volume, POLICY_READ))
+		return -EACCES;
 	if (f->volume->ops != from->volume->ops || !f->volume->ops->file_clone)
 		return -EOPNOTSUPP;
 	return f->volume->ops->file_clone(f, from, call, ret_size);
@@ -383,8 +455,10 @@ int vfile_stat(struct vfile *f, struct vcall *call, struct wire_attr *ret)
 
 int vfile_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *set)
 {
-	if (f->volume->read_only)
-		return -EROFS;
+	int why = refusal(f->volume, POLICY_WRITE);
+
+	if (why)
+		return why;
 	return FORWARD(f->volume, file_setattr, f, call, set);
 }
 

@@ -136,6 +136,7 @@ struct volume {
 	char mount[WIRE_PATH_MAX]; /* the mount point, absolute: for redirects and messages */
 	uint32_t index;            /* of the mount point in S3SHIM_ROUTES; also the minor of its st_dev */
 	bool read_only;            /* every change is EROFS, decided in volume.c before an implementation is asked */
+	unsigned denied;           /* enum policy_verb: what is EACCES, decided there too */
 };
 
 struct vfile {
@@ -147,7 +148,7 @@ struct vfile {
 
 /*
  * The calls that the broker makes: volume_open(), volume_stat(), vfile_grant(), ... one for each operation above, in
- * volume.c: they check what holds for every volume (read_only, path shape) and forward. A missing operation is ENOSYS.
+ * volume.c: they check what holds for every volume (read_only, verbs, path shape) and forward. A missing operation is ENOSYS.
  */
 int volume_open(struct volume *v, struct vcall *call, const char *path, uint32_t flags, uint32_t mode,
 		struct volume_opened *ret);
@@ -199,6 +200,7 @@ struct volume_file_config {
 	const char *mount;
 	uint32_t index;
 	bool read_only;
+	unsigned denied; /* enum policy_verb */
 	struct volume_events events;
 	struct watch *watch; /* borrowed: tells when a directory's descriptor is gone */
 };
@@ -211,6 +213,7 @@ struct volume_s3_config {
 	const char *mount;
 	uint32_t index;
 	bool read_only;
+	const struct policy *policy; /* borrowed; NULL: all is permitted */
 	int ttl_ms; /* attributes and negative answers; default 1,000; what this session changed is seen at once */
 	bool attributes_list;       /* do not ask for user metadata */
 	bool excl_open;             /* O_EXCL puts an empty object at open */

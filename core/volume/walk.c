@@ -20,7 +20,11 @@ static int set_path(struct walk *w, const char *path)
 	if (rc)
 		return rc;
 	w->must_dir = w->must_dir || slash;
-	return s3path_key(&w->v->root, w->path, &w->key);
+	rc = s3path_key(&w->v->root, w->path, &w->key);
+	if (rc == 0 && s3_place(w->v, &w->key) == POLICY_OUTSIDE)
+		return err_set(&w->call->err, EACCES, "'%s/%s': the mount's policy does not permit this place",
+			       w->v->base.mount, w->path);
+	return rc;
 }
 
 int walk_start(struct walk *w, struct s3volume *v, struct vcall *call, const char *path)
