@@ -19,13 +19,46 @@ int64_t s3_now_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-void change_new_attr(const struct vcall *call, uint32_t mode, struct attr *ret)
+/*
+ * A folder's setgid bit goes on to new folders, its group to all that is new (inode(7)), as far as this session knows
+ * its mode, which a listing does not tell: nothing is asked for it.
+ */
+static void inherit_group_locked(struct s3volume *v, const struct s3key *k, struct attr *a)
+{
+	struct s3key folder = *k;
+	char id[NAMES_ID_MAX];
+	const struct node *node;
+
+	if (k->place != S3PLACE_KEY)
+		return;
+	s3path_parent(&v->root, k, &folder);
+	names_id(&folder, id);
+	node = names_find(&v->space->names, id);
+	if (!node || node->kind != NODE_DIR || !(node->attr.have & ATTR_MODE) || !(node->attr.mode & S_ISGID))
+		return;
+	if (S_ISDIR(a->mode))
+		a->mode |= S_ISGID;
+	if (node->attr.have & ATTR_GID)
+		a->gid = node->attr.gid;
+}
+
+void change_new_attr_locked(struct s3volume *v, const struct vcall *call, const struct s3key *k, uint32_t mode,
+			    struct attr *ret)
 {
 	*ret = (struct attr){ .have = ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_MTIME,
 			      .mode = mode,
 			      .uid = call->uid,
 			      .gid = call->gid,
 			      .mtime_ns = s3_now_ns() };
+	inherit_group_locked(v, k, ret);
+}
+
+void change_new_attr(struct s3volume *v, const struct vcall *call, const struct s3key *k, uint32_t mode,
+		     struct attr *ret)
+{
+	pthread_mutex_lock(&v->space->names.lock);
+	change_new_attr_locked(v, call, k, mode, ret);
+	pthread_mutex_unlock(&v->space->names.lock);
 }
 
 int change_put(struct s3volume *v, struct vcall *call, const struct s3key *k, const struct attr *a, const char *body,
@@ -172,7 +205,7 @@ static int do_mkdir(struct walk *w, void *arg)
 
 	if (rc)
 		return rc;
-	change_new_attr(w->call, S_IFDIR | *(const uint32_t *)arg, &a);
+	change_new_attr(w->v, w->call, &w->key, S_IFDIR | *(const uint32_t *)arg, &a);
 	return change_put(w->v, w->call, &w->key, &a, NULL, &w->call->err);
 }
 
@@ -197,7 +230,7 @@ static int do_put(struct walk *w, void *arg)
 		return rc;
 	if (w->must_dir)
 		return -ENOENT;
-	change_new_attr(w->call, n->mode, &a);
+	change_new_attr(w->v, w->call, &w->key, n->mode, &a);
 	return change_put(w->v, w->call, &w->key, &a, n->body, &w->call->err);
 }
 

@@ -56,13 +56,14 @@ static void note_opened_locked(struct s3volume *v, struct node *node, const stru
 	node->kind = NODE_FILE;
 }
 
-static void note_created_locked(struct s3volume *v, struct node *node, const struct vcall *call, uint32_t mode)
+static void note_created_locked(struct s3volume *v, struct node *node, const struct vcall *call, const struct s3key *k,
+				uint32_t mode)
 {
 	names_set_absent(&v->space->names, node);
 	node->kind = NODE_FILE;
 	node->meta_known = true;
 	node->mtime_ns = s3_now_ns();
-	change_new_attr(call, S_IFREG | mode, &node->attr);
+	change_new_attr_locked(v, call, k, S_IFREG | mode, &node->attr);
 	node->attr.have &= ~(unsigned)ATTR_MTIME;
 	names_set_local(&v->space->names, node, true);
 	names_changed(&v->space->names, &v->root, node);
@@ -113,7 +114,7 @@ static int acquire(struct walk *w, const struct open_arg *a, enum object_intent 
 	n = info ? onode_get_locked(v, o, id) : NULL;
 	outdated = n && fresh && outdated_locked(n->node, a, intent, base, create, known ? info : NULL);
 	if (n && fresh && !outdated && create)
-		note_created_locked(v, n->node, w->call, a->mode);
+		note_created_locked(v, n->node, w->call, &w->key, a->mode);
 	else if (n && fresh && !outdated)
 		note_opened_locked(v, n->node, known && !base ? info : NULL);
 	pthread_mutex_unlock(&v->space->names.lock);
@@ -377,7 +378,7 @@ static int open_excl(struct walk *w, const struct open_arg *a)
 	struct attr attr;
 	int rc;
 
-	change_new_attr(w->call, S_IFREG | a->mode, &attr);
+	change_new_attr(w->v, w->call, &w->key, S_IFREG | a->mode, &attr);
 	rc = change_put(w->v, w->call, &w->key, &attr, NULL, &w->call->err);
 	if (rc)
 		return rc;

@@ -254,7 +254,11 @@ void change_gone(struct s3volume *v, const struct s3key *k);
 int change_look_below(struct s3volume *v, const struct s3key *k, bool *ret_marker, bool *ret_empty, struct err *err);
 /** change_has_locals() - files below it that are not in the bucket yet, folders kept though emptied? */
 bool change_has_locals(struct s3volume *v, const struct s3key *k);
-void change_new_attr(const struct vcall *call, uint32_t mode, struct attr *ret);
+/** change_new_attr() - of what @call makes at @k, its folder's setgid bit considered. _locked: with names.lock held. */
+void change_new_attr(struct s3volume *v, const struct vcall *call, const struct s3key *k, uint32_t mode,
+		     struct attr *ret);
+void change_new_attr_locked(struct s3volume *v, const struct vcall *call, const struct s3key *k, uint32_t mode,
+			    struct attr *ret);
 int64_t s3_now_ns(void);
 
 /* copy.c */

@@ -42,6 +42,13 @@ int main(int argc, char **argv)
 	mode("folder", "d");
 	say("chmod folder", chmod(at("d"), 0750));
 	mode("folder 0750", "d");
+	say("setgid folder", chmod(at("d"), 02750));
+	say("mkdir below", mkdir(at("d/sub"), 0755));
+	mode("folder below", "d/sub");
+	say("mkdir below that", mkdir(at("d/sub/deep"), 0755));
+	mode("folder below that", "d/sub/deep");
+	close(open(at("d/sub/f"), O_WRONLY | O_CREAT, 0644));
+	mode("file below", "d/sub/f");
 	say("chmod missing", chmod(at("none"), 0600));
 	say("utimensat", utimensat(AT_FDCWD, at("f"), times, 0));
 	stat(at("f"), &st);
