@@ -34,3 +34,19 @@ def test_compatibility_has_every_scenario():
     rows = set(re.findall(r"^\| ([\w-]+) \|", page, re.M)) - {"scenario"}
     scenarios = {p.stem for p in (TOP / "tests/e2e/programs").iterdir() if p.suffix in (".sh", ".py")}
     assert rows == scenarios, "tests/run.sh programs writes it"
+
+
+def test_sentences_of_operations_are_the_programs():
+    """What its tables quote between backticks is in the source, but for what … stands for."""
+    source = ""
+    files = subprocess.run(["git", "ls-files", "core", "tools"], cwd=TOP, capture_output=True, text=True).stdout
+    for f in files.split():
+        if f.endswith((".c", ".h", ".def")):
+            source += re.sub(r'"\s*PRI\w+\s*"', "u", (TOP / f).read_text())
+    source = re.sub(r'"\s*"', "", source)
+    page = (TOP / "docs/OPERATIONS.md").read_text().split("## Troubleshooting")[1]
+    quoted = [q for cell in re.findall(r"^\| (.*?) \| ", page, re.M) for q in re.findall(r"`([^`]+)`", cell)]
+    assert len(quoted) > 30
+    parts = [part.strip(" ';:") for q in quoted if not q.startswith(("ls ", "echo ", "s3ctl ")) for part in q.split("…")]
+    missing = [part for part in parts if len(part) > 5 and part not in source]
+    assert not missing, missing

@@ -142,10 +142,17 @@ class Server:
 
     def client_at(self, endpoint, retries=3):
         """boto3 by another way to this server."""
+        return self._client(endpoint, self.access_key, self.secret_key, retries)
+
+    def client_of(self, access_key, secret_key):
+        """boto3 as another user."""
+        return self._client(self.endpoint, access_key, secret_key, 3)
+
+    def _client(self, endpoint, access_key, secret_key, retries):
         config = Config(signature_version="s3v4", s3={"addressing_style": "path"}, user_agent_extra=WITNESS, connect_timeout=5, read_timeout=60,
                         retries={"max_attempts": retries, "mode": "standard"} if retries else {"max_attempts": 0})
-        return boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=self.access_key,
-                            aws_secret_access_key=self.secret_key, region_name=self.region, config=config, verify=self.verify)
+        return boto3.client("s3", endpoint_url=endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key,
+                            region_name=self.region, config=config, verify=self.verify)
 
     def make_bucket(self, hint="test"):
         name = f"{re.sub(r'[^a-z0-9-]', '-', hint.lower())[:40].strip('-')}-{next(self._buckets)}-{secrets.token_hex(2)}"
@@ -217,6 +224,15 @@ class Versitygw(Server):
         """On the same port and data, after kill()."""
         self._spawn(self.args, {"ROOT_ACCESS_KEY": self.access_key, "ROOT_SECRET_KEY": self.secret_key})
         self._wait_ready(20)
+
+    def add_user(self, name):
+        """A user who may do nothing but what a bucket's policy grants; started with --iam-dir.
+        Return: access key, secret key, what a policy calls him."""
+        access, secret = f"{name}-{uuid.uuid4().hex[:6]}", secrets.token_hex(20)
+        subprocess.run([self.args[0], "admin", "--access", self.access_key, "--secret", self.secret_key, "--endpoint-url", self.endpoint,
+                        "create-user", "--access", access, "--secret", secret, "--role", "user"], check=True, capture_output=True,
+                       timeout=60)
+        return access, secret, access
 
     def kill(self):
         """As a machine that loses power: connections are cut, nobody listens."""
@@ -324,6 +340,14 @@ rgw log nonexistent bucket = true
             f"--access-key={self.access_key}", f"--secret-key={self.secret_key}")
         self._spawn(["radosgw", "-c", conf, "-n", "client.rgw", "--keyring", keyring, "-f"])
         self._wait_ready(90)
+
+    def add_user(self, name):
+        """As Versitygw's."""
+        uid = f"{name}-{uuid.uuid4().hex[:6]}"
+        secret = secrets.token_hex(20)
+        subprocess.run(["radosgw-admin", "-c", self.dir / "ceph.conf", "user", "create", f"--uid={uid}", f"--display-name={uid}",
+                        f"--access-key={uid}", f"--secret-key={secret}"], check=True, capture_output=True, timeout=60)
+        return uid, secret, f"arn:aws:iam:::user/{uid}"
 
     _operations = {
         "get_obj": "GetObject", "put_obj": "PutObject", "delete_obj": "DeleteObject", "copy_obj": "CopyObject",
