@@ -140,6 +140,7 @@ static int make_s3_volume(struct broker *b, const struct config *config, const s
 		.ttl_ms = config->ttl_ms,
 		.attributes_list = m->attributes_list,
 		.excl_open = config->excl_open,
+		.remove_later = config->commit_background,
 		.store = b->objects,
 		.watch = b->watch,
 		.events = { file_gone, b },

@@ -7,7 +7,8 @@
 #include <time.h>
 
 /*
- * mkdir writes a marker, rmdir removes it from an empty folder, unlink is one DELETE of a name that is known. A folder
+ * mkdir writes a marker, rmdir removes it from an empty folder, unlink is one DELETE of a name that is known (or is put
+ * off, where the session wants that: removal.h). A folder
  * that loses a name is kept in this session though nothing may be left that shows it (`sticky`, local).
  */
 
@@ -358,6 +359,8 @@ static int do_unlink(struct walk *w, void *arg)
 		node = names_find(&w->v->space->names, id);
 		on_server = !node || node->etag;
 		pthread_mutex_unlock(&w->v->space->names.lock);
+	} else if (removal_later(w)) {
+		return 0;
 	}
 	if (rc == 0 && on_server)
 		rc = change_delete(w->v, w->key.bucket, w->key.key, &w->call->err);

@@ -35,32 +35,6 @@ void deferred_clear_locked(struct s3volume *v, struct node *node)
 	node->attr_dirty = false;
 }
 
-static void record_failure(struct s3volume *v, const struct s3key *k, const struct err *err)
-{
-	struct deferred_failure *f = calloc(1, sizeof(*f));
-
-	log_warn("volume", "attributes of 's3://%s/%s' could not be written: %s", k->bucket, k->key, err_text(err));
-	if (!f)
-		return;
-	snprintf(f->what.name, sizeof(f->what.name), "s3://%s/%s", k->bucket, k->key);
-	snprintf(f->what.sentence, sizeof(f->what.sentence), "mode, owner or times: %.900s", err_text(err));
-	pthread_mutex_lock(&v->space->names.lock);
-	f->next = v->space->failures;
-	v->space->failures = f;
-	pthread_mutex_unlock(&v->space->names.lock);
-}
-
-void deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct vfailure *f), void *arg)
-{
-	struct deferred_failure *all;
-
-	pthread_mutex_lock(&v->space->names.lock);
-	all = v->space->failures;
-	pthread_mutex_unlock(&v->space->names.lock);
-	for (struct deferred_failure *f = all; f; f = f->next)
-		each(arg, &f->what);
-}
-
 /* What is to be written of one node. */
 struct job {
 	struct node *node; /* pinned, held */
@@ -238,7 +212,7 @@ static int flush_one(struct s3volume *v, struct node *node)
 		log_debug("volume", "attributes of 's3://%s/%s' have lost their object, ignoring", j->key.bucket,
 			  j->key.key);
 	else if (rc)
-		record_failure(v, &j->key, &j->err);
+		space_failed(v->space, &j->key, "writing its mode, owner or times", &j->err);
 	pthread_mutex_lock(&v->space->names.lock);
 	if (rc == 0)
 		note_written_locked(v, j);

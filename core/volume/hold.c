@@ -6,13 +6,21 @@
 
 void holds_init(struct holds *all)
 {
+	pthread_condattr_t attr;
+
 	all->list = NULL;
+	all->urged = false;
 	pthread_cond_init(&all->freed, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&all->urge, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 void holds_deinit(struct holds *all)
 {
 	pthread_cond_destroy(&all->freed);
+	pthread_cond_destroy(&all->urge);
 }
 
 static bool within(const char *outer, const char *inner)
@@ -39,22 +47,48 @@ static bool conflict(const struct hold *a, const struct hold *b)
 	return false;
 }
 
-static bool blocked(const struct holds *all, const struct hold *h)
+/* Who is in the way of @h; of several, one that has put its work off. */
+static const struct hold *blocker(const struct holds *all, const struct hold *h)
 {
-	for (const struct hold *other = all->list; other; other = other->next)
-		if (conflict(other, h))
-			return true;
-	return false;
+	const struct hold *found = NULL;
+
+	for (const struct hold *other = all->list; other; other = other->next) {
+		if (!conflict(other, h))
+			continue;
+		found = other;
+		if (other->put_off)
+			break;
+	}
+	return found;
+}
+
+void hold_urge_locked(struct holds *all)
+{
+	all->urged = true;
+	pthread_cond_broadcast(&all->urge);
 }
 
 void hold_take_locked(struct holds *all, pthread_mutex_t *lock, struct hold *h, enum hold_how how, const char *id,
 		      const char *id2)
 {
+	const struct hold *other;
+
 	h->how = how;
+	h->put_off = false;
 	snprintf(h->id[0], sizeof(h->id[0]), "%s", id);
 	snprintf(h->id[1], sizeof(h->id[1]), "%s", id2 ? id2 : "");
-	while (blocked(all, h))
+	while ((other = blocker(all, h))) {
+		if (other->put_off)
+			hold_urge_locked(all);
 		pthread_cond_wait(&all->freed, lock);
+	}
+	DL_APPEND(all->list, h);
+}
+
+void hold_again_locked(struct holds *all, struct hold *h, const struct hold *have)
+{
+	*h = *have;
+	h->put_off = true;
 	DL_APPEND(all->list, h);
 }
 

@@ -249,7 +249,7 @@ void names_unpin(struct names *n, struct node *node)
 bool names_valid(const struct node *node, int64_t now_ms)
 {
 	return node->kind != NODE_UNKNOWN &&
-	       (node->open || node->sticky || node->attr_dirty || now_ms < node->until_ms);
+	       (node->open || node->doomed || node->sticky || node->attr_dirty || now_ms < node->until_ms);
 }
 
 static void believe(struct names *n, struct node *node, enum node_kind kind)

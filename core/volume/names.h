@@ -40,6 +40,7 @@ struct node {
 	int64_t until_ms, asked_ms;
 	uint64_t ino;
 	unsigned pins; /* who holds a pointer over an unlock */
+	bool doomed;   /* absent, though its object is still to be removed (removal.h) */
 	bool detached; /* unlinked while open: in no table, freed with its last pin */
 	struct onode *open;
 

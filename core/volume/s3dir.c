@@ -40,7 +40,7 @@ static bool hidden_locked(struct s3dir *s, const char *name)
 	names_id(&child, id);
 	node = names_find(&s->v->space->names, id);
 	return node && node->kind == NODE_ABSENT && names_valid(node, clock_now_ms()) &&
-	       node->asked_ms >= s->l->started_ms;
+	       (node->doomed || node->asked_ms >= s->l->started_ms);
 }
 
 static uint8_t type_locked(struct s3dir *s, const struct listing_entry *e, const char *id)

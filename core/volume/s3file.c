@@ -64,10 +64,13 @@ int s3_file_sync(struct vfile *vf, struct vcall *call)
 	struct s3file *f = object_file(vf);
 	int rc;
 
+	/* of a folder: it is what was removed from it that is to last */
 	if (!f)
-		return 0;
+		return removals_flush(s3_of(vf->volume)->space);
 	rc = object_fsync(f->n->o, &call->err);
-	return rc ? rc : deferred_flush(s3_of(vf->volume), f->n->node);
+	if (rc == 0)
+		rc = deferred_flush(s3_of(vf->volume), f->n->node);
+	return rc ? rc : removals_flush(s3_of(vf->volume)->space);
 }
 
 int s3_file_truncate(struct vfile *vf, struct vcall *call, uint64_t size)

@@ -132,9 +132,9 @@ static int s3_sync(struct volume *vol, struct vcall *call)
 {
 	struct s3volume *v = s3_of(vol);
 	int rc = object_store_sync(v->store, &call->err);
-	int attrs = deferred_flush(v, NULL);
+	int attrs = deferred_flush(v, NULL), removals = removals_flush(v->space);
 
-	return rc < 0 ? rc : rc > 0 ? -EIO : attrs;
+	return rc < 0 ? rc : rc > 0 ? -EIO : attrs ? attrs : removals;
 }
 
 /* The store is shared by all volumes: each tells the failures of its own names. */
@@ -173,7 +173,7 @@ static void on_failure(void *arg, const struct object_failure *of)
 	free(f);
 }
 
-static void on_attributes_failure(void *arg, const struct vfailure *f)
+static void on_space_failure(void *arg, const struct vfailure *f)
 {
 	struct drain_arg *a = arg;
 
@@ -191,7 +191,8 @@ static int s3_drain(struct volume *vol, bool shutdown, void (*each)(void *arg, c
 
 	(void)object_store_drain(v->store, shutdown, on_failure, &a);
 	(void)deferred_flush(v, NULL); /* failures are recorded */
-	deferred_failures(v, on_attributes_failure, &a);
+	(void)removals_flush(v->space);
+	space_failures(v->space, on_space_failure, &a);
 	return a.count;
 }
 
@@ -214,6 +215,7 @@ static void s3_free(struct volume *vol)
 	struct s3volume *v = s3_of(vol);
 
 	deferred_stop(v);
+	(void)removals_flush(v->space);
 	space_put(v->space);
 	free(v);
 }
@@ -307,6 +309,7 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	v->watch = config->watch;
 	v->attributes_list = config->attributes_list;
 	v->excl_open = config->excl_open;
+	v->remove_later = config->remove_later;
 	v->copy_max = config->copy_max ? config->copy_max : S3_PART_MAX;
 	v->copy_part = config->copy_part ? config->copy_part : GIB(1);
 	v->uid = geteuid();

@@ -23,6 +23,7 @@
 #include "volume/ahead.h"
 #include "volume/hold.h"
 #include "volume/names.h"
+#include "volume/removal.h"
 #include "volume/scan.h"
 #include "volume/volume.h"
 
@@ -45,9 +46,10 @@ struct onode {
 	bool listed;          /* in the space's table */
 };
 
-struct deferred_failure {
+/** What no open file's upload is: attributes that could not be written, names that could not be removed. */
+struct space_failure {
 	struct vfailure what;
-	struct deferred_failure *next;
+	struct space_failure *next;
 };
 
 /**
@@ -68,7 +70,9 @@ struct space {
 	/* deferred.c */
 	pthread_cond_t wake;
 	unsigned writing; /* attributes on their way */
-	struct deferred_failure *failures;
+
+	struct removals removals;
+	struct space_failure *failures;
 };
 
 struct s3volume {
@@ -79,7 +83,7 @@ struct s3volume {
 	struct watch *watch;
 	struct s3path_root root;
 	const struct policy *policy; /* NULL: all is permitted */
-	bool attributes_list, excl_open;
+	bool attributes_list, excl_open, remove_later;
 	uint64_t copy_max, copy_part;
 	uint32_t uid, gid; /* of what has no owner: the broker's */
 	int64_t started_ns;
@@ -118,6 +122,10 @@ static inline enum policy_place s3_place(const struct s3volume *v, const struct 
 /** space_get() - with a reference, made if there is none; NULL without memory. */
 struct space *space_get(struct s3_client *client, struct object_store *store, int ttl_ms);
 void space_put(struct space *s); /* when the volume's threads are gone */
+/** space_failed() - remember, and log, that @what ("removing it") came to nothing for the name at @k. Without the lock. */
+void space_failed(struct space *s, const struct s3key *k, const char *what, const struct err *err);
+/** space_failures() - what failed so since the session began, by all mounts of the space. */
+void space_failures(struct space *s, void (*each)(void *arg, const struct vfailure *f), void *arg);
 
 /* walk.c */
 #define WALK_AGAIN 2 /* a symlink was resolved: the operation begins again with walk->key */
@@ -288,8 +296,6 @@ void deferred_mark_locked(struct s3volume *v, struct node *node);
 void deferred_clear_locked(struct s3volume *v, struct node *node);
 /** deferred_flush() - now; @node: this one alone (pinned), NULL: all. Return: the last error. */
 int deferred_flush(struct s3volume *v, struct node *node);
-/** deferred_failures() - what could not be written since the session began, by all mounts of the space. */
-void deferred_failures(struct s3volume *v, void (*each)(void *arg, const struct vfailure *f), void *arg);
 
 /* setattr.c */
 int s3_setattr(struct volume *v, struct vcall *call, const char *path, bool nofollow, const struct vsetattr *set);

@@ -1,5 +1,8 @@
 #include "volume/s3volume.h"
 
+#include "base/log.h"
+
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -22,6 +25,7 @@ static struct space *space_new(struct s3_client *client, struct object_store *st
 	names_init(&s->names, ttl_ms);
 	holds_init(&s->holds);
 	ahead_init(&s->ahead);
+	removals_init(&s->removals);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->wake, &attr);
@@ -48,7 +52,7 @@ struct space *space_get(struct s3_client *client, struct object_store *store, in
 
 void space_put(struct space *s)
 {
-	struct deferred_failure *f, *next;
+	struct space_failure *f, *next;
 	bool last;
 
 	pthread_mutex_lock(&lock);
@@ -58,6 +62,7 @@ void space_put(struct space *s)
 	pthread_mutex_unlock(&lock);
 	if (!last)
 		return;
+	removals_deinit(s);
 	ahead_deinit(s);
 	for (f = s->failures; f; f = next) {
 		next = f->next;
@@ -67,4 +72,30 @@ void space_put(struct space *s)
 	holds_deinit(&s->holds);
 	pthread_cond_destroy(&s->wake);
 	free(s);
+}
+
+void space_failed(struct space *s, const struct s3key *k, const char *what, const struct err *err)
+{
+	struct space_failure *f = calloc(1, sizeof(*f));
+
+	log_warn("volume", "'s3://%s/%s': %s: %s", k->bucket, k->key, what, err_text(err));
+	if (!f)
+		return;
+	snprintf(f->what.name, sizeof(f->what.name), "s3://%s/%s", k->bucket, k->key);
+	snprintf(f->what.sentence, sizeof(f->what.sentence), "%s: %.900s", what, err_text(err));
+	pthread_mutex_lock(&s->names.lock);
+	f->next = s->failures;
+	s->failures = f;
+	pthread_mutex_unlock(&s->names.lock);
+}
+
+void space_failures(struct space *s, void (*each)(void *arg, const struct vfailure *f), void *arg)
+{
+	struct space_failure *all;
+
+	pthread_mutex_lock(&s->names.lock);
+	all = s->failures;
+	pthread_mutex_unlock(&s->names.lock);
+	for (struct space_failure *f = all; f; f = f->next)
+		each(arg, &f->what);
 }

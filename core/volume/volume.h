@@ -217,6 +217,7 @@ struct volume_s3_config {
 	int ttl_ms; /* attributes and negative answers; default 1,000; what this session changed is seen at once */
 	bool attributes_list;       /* do not ask for user metadata */
 	bool excl_open;             /* O_EXCL puts an empty object at open */
+	bool remove_later;          /* unlink returns before the object is removed (removal.h) */
 	uint64_t copy_max;          /* larger objects are copied in parts; default 5 GiB, what CopyObject takes */
 	uint64_t copy_part;         /* of so many bytes; default 1 GiB */
 	struct object_store *store; /* borrowed */

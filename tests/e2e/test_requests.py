@@ -108,6 +108,16 @@ def test_unlink_of_a_listed_file(s3, cost):
     assert s3.keys() == ["d/b"]
 
 
+def test_rm_r_in_the_background_is_few_requests(s3):
+    for i in range(60):
+        s3.put(f"d/f{i}", b"x")
+    s3.put("e/kept", b"x")
+    r = s3.sh("rm -r $S3/d; ls $S3", options=("--commit", "background", "--ttl", "600s"))
+    assert r.out == "e\n"
+    assert s3.keys() == ["e/kept"]
+    assert r.requests["DeleteObject"] <= 1 and r.requests["DeleteObjects"] <= 5
+
+
 def test_a_session_that_touches_nothing(s3, cost):
     assert cost("os.stat('/usr')") == {}
 

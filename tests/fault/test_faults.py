@@ -184,6 +184,19 @@ def test_background_uploads_that_fail_are_listed(private, eventually):
     assert all(f"s3://{private.bucket}/f{i}" in r.err for i in range(2)), r
 
 
+def test_background_removals_that_fail_are_listed(private, eventually):
+    private.put("f0", b"x")
+    p = private.start(["bash", "-c", "stat /s3/f0; touch ready; read; rm /s3/f0 && touch removed && ! test -e /s3/f0 && read; exit 0"],
+                      options=["--commit", "background", "--ttl", "600s", "--deadline", "3s", "--connect-timeout", "1s"])
+    eventually((private.scratch / "ready").exists)
+    private.server.kill()
+    p.stdin.write(b"\n")
+    p.stdin.flush()
+    eventually((private.scratch / "removed").exists)
+    r = private.finish(p, b"\n")
+    assert r.status == 74 and f"s3://{private.bucket}/f0" in r.err, r
+
+
 def test_sigterm_to_s3run(gw, eventually):
     """The program gets it and ends by it; what it wrote is uploaded all the same, and s3run ends as the program did."""
     p = gw.start(["bash", "-c", "exec 5>/s3/f; echo x >&5; touch ready; while :; do sleep 0.05; done"])
