@@ -64,7 +64,7 @@ static void start_batch(struct space *s, struct batch *b)
 	memcpy(b->bucket, k.bucket, sizeof(b->bucket));
 	for (size_t i = 0; i < b->count; i++)
 		b->keys[i] = key_of(b->all[i]);
-	s3_call_init(&b->call, S3_DELETE_OBJECTS, b->bucket, NULL);
+	s3_ask_init(b->all[0]->v, &b->call, S3_DELETE_OBJECTS, b->bucket, NULL);
 	b->call.keys = b->keys;
 	b->call.key_count = b->count;
 	s3_start(s->client, &b->call);
@@ -79,7 +79,7 @@ static void run_singles(struct space *s, struct batch *b)
 		size_t n = min_u64(SINGLES, b->count - at);
 
 		for (size_t i = 0; calls && i < n; i++) {
-			s3_call_init(&calls[i], S3_DELETE_OBJECT, b->bucket, b->keys[at + i]);
+			s3_ask_init(b->all[at + i]->v, &calls[i], S3_DELETE_OBJECT, b->bucket, b->keys[at + i]);
 			s3_start(s->client, &calls[i]);
 		}
 		for (size_t i = 0; i < n; i++) {
@@ -117,11 +117,12 @@ static size_t run_round(struct space *s, struct round *round)
 
 	for (; n < BATCHES && taken < round->count; n++) {
 		struct batch *b = &round->batches[n];
+		const struct s3volume *v = round->all[taken]->v;
 		const char *id = round->all[taken]->hold.id[0];
 		size_t bucket = strcspn(id, "/") + 1;
 
 		*b = (struct batch){ .all = round->all + taken };
-		while (taken < round->count && b->count < S3_DELETE_MAX &&
+		while (taken < round->count && b->count < S3_DELETE_MAX && round->all[taken]->v == v &&
 		       strncmp(round->all[taken]->hold.id[0], id, bucket) == 0) {
 			taken++;
 			b->count++;
