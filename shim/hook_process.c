@@ -13,7 +13,10 @@
 #include "shim/state.h"
 #include "shim/vfork.h"
 
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
 
 __thread int vfork_depth;
 
@@ -108,6 +111,21 @@ EXPORT pid_t forkpty(int *master, char *name, const struct termios *term, const 
 	if (pid == 0)
 		forget_standard();
 	return pid;
+}
+
+/* Behind a filter there may be no socket() any more, for this program or for those that follow. */
+EXPORT int prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list ap;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (option == PR_SET_SECCOMP && a[0] == SECCOMP_MODE_FILTER && route_active())
+		link_keep();
+	return REAL(prctl)(option, a[0], a[1], a[2], a[3]);
 }
 
 EXPORT void exit(int status)

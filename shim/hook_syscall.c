@@ -8,11 +8,14 @@
  */
 #include "shim/fdtab.h"
 #include "shim/cwd.h"
+#include "shim/link.h"
 #include "shim/ring.h"
 #include "shim/route.h"
 #include "shim/shim.h"
 
+#include <linux/seccomp.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define NUMBERS 512 /* stubs.S has it too */
 
@@ -111,6 +114,8 @@ long syscall_failed(long rc);
 	ROW(SYS_execve, execve(PATH(a), PTR(b), PTR(c))) \
 	ROW(SYS_execveat, execveat(FD(a), PATH(b), PTR(c), PTR(d), INT(e))) \
 	ROW(SYS_exit_group, ended(INT(a))) \
+	ROW(SYS_prctl, prctl(INT(a), b, c, d, e)) \
+	ROW(SYS_seccomp, filter(a, b, c)) \
 	ROW(SYS_io_uring_setup, ring((unsigned)a, PTR(b)))
 
 /* The old calls, which newer architectures never had. */
@@ -189,6 +194,14 @@ static long ended(int status)
 static long ring(unsigned entries, void *params)
 {
 	return ret_errno(route_active() ? -ENOSYS : SYS(io_uring_setup, entries, params));
+}
+
+/* libc has no function for it; see prctl(). */
+static long filter(long operation, long flags, long arg)
+{
+	if (operation == SECCOMP_SET_MODE_FILTER && route_active())
+		link_keep();
+	return ret_errno(SYS(seccomp, operation, flags, arg));
 }
 
 long syscall_file(long n, long a, long b, long c, long d, long e, long f)

@@ -12,6 +12,10 @@
  * storage, which the child's one thread has inherited; the parent closes its copy when fork returns. A vfork child
  * shares this memory, but not the descriptors: it uses its thread's spare alone, or one that it connected itself, which
  * the parent forgets without closing.
+ *
+ * Exec. Where new connections may be forbidden, the next program inherits one, whose HELLO is sent and answered: that
+ * answer can be taken once, so of several programs that inherit it (a parent without this library may start some) one
+ * has it, and the others do as if there were none.
  */
 #include "shim/link.h"
 #include "shim/fdtab.h"
@@ -21,6 +25,7 @@
 #include "shim/shim.h"
 #include "shim/vfork.h"
 
+#include <fcntl.h>
 #include <signal.h>
 
 #define POOL        16
@@ -46,6 +51,7 @@ static _Alignas(8) char pool_out[POOL][WIRE_REQUEST_MAX], spares_out[SPARES][WIR
 static _Atomic uint32_t active HOT;               /* this process has, or had, a connection */
 static _Atomic int lowest HOT = INT32_MAX;        /* of our descriptors' numbers, ever */
 static _Atomic uint32_t returns, waiters, wanted; /* a futex; who sleeps on it; somebody found none free */
+static _Atomic uint32_t handing;                  /* a connection goes along at exec */
 static const void *_Atomic first_thread;
 static _Atomic uint32_t many; /* a second thread has called */
 
@@ -470,6 +476,83 @@ void link_spare(void)
 			break;
 		}
 	give_back(c);
+}
+
+void link_keep(void)
+{
+	struct conn *c;
+	int rc;
+
+	if (vfork_child() || !session_managed())
+		return;
+	c = take(JOIN_RUNNING, &rc);
+	if (!c)
+		return;
+	atomic_store(&handing, 1);
+	give_back(c);
+}
+
+static char *put_hex(char *at, uint64_t n)
+{
+	int shift = 60;
+
+	while (shift && !(n >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		*at++ = "0123456789abcdef"[n >> shift & 15];
+	return at;
+}
+
+static void put_link(char *at, const struct conn *c)
+{
+	for (const char *p = WIRE_ENV_LINK "="; *p; p++)
+		*at++ = *p;
+	at = put_hex(at, (uint64_t)c->fd);
+	*at++ = ':';
+	at = put_hex(at, c->dev);
+	*at++ = ':';
+	at = put_hex(at, c->ino);
+	*at = '\0';
+}
+
+int link_hand_over(char *buf)
+{
+	_Alignas(8) char out[sizeof(struct wire_header) + sizeof(struct wire_hello_req)];
+	struct wire_hello_req req = { .version = WIRE_VERSION, .pid = (uint32_t)SYS(getpid) };
+	struct conn heir = { .fd = -1, .out = out }, *c;
+	int rc;
+
+	if (likely(!handing) || !(c = take(JOIN_RUNNING, &rc)))
+		return -1;
+	rc = fetch_by_link(c, &heir);
+	give_back(c);
+	if (rc)
+		return -1;
+	if (conn_post(&heir, WIRE_HELLO, &req) != CONN_ANSWERED || SYS(fcntl, heir.fd, F_SETFD, 0) < 0) {
+		conn_close(&heir);
+		return -1;
+	}
+	conn_wait(&heir);
+	put_link(buf, &heir);
+	return heir.fd;
+}
+
+void link_take_over(int fd)
+{
+	struct conn *c = &pool[0];
+
+	if (!claim(c))
+		return;
+	if (c->fd < 0 && !conn_set(c, fd)) {
+		c->id = 1;
+		if (session_collect(c)) {
+			conn_close(c);
+		} else {
+			conn_known(c);
+			atomic_store(&handing, 1);
+		}
+	}
+	unclaim(c);
 }
 
 void link_spare_done(void)

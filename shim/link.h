@@ -59,6 +59,18 @@ void link_spare(void);
  */
 void fork_check(void);
 
+/**
+ * link_keep() - what follows may forbid new connections (a seccomp filter): have one now, and hand one on at each exec
+ * link_hand_over() - before an exec or a spawn: a connection for the next program. @buf: "S3SHIM_LINK=...", at least
+ * LINK_TEXT_MAX bytes. Return: its descriptor, inheritable, the caller's to close where this program goes on; -1: none
+ * is to be handed on.
+ * link_take_over() - at load: @fd came so, and is not the program's. Who takes it over hands one on in turn.
+ */
+#define LINK_TEXT_MAX 80
+void link_keep(void);
+int link_hand_over(char *buf);
+void link_take_over(int fd);
+
 /** link_init() - at load: where the broker is, by the environment as it is then. */
 void link_init(void);
 

@@ -53,6 +53,12 @@ void conn_forget(struct conn *c);
 enum conn_end conn_exchange(struct conn *c, enum wire_type type, const void *req, void *rep, struct link_extra *x,
 			    int *ret_status);
 
+/** conn_collect() - the reply to the last request, if it has come; CONN_LOST if not. As conn_exchange() otherwise. */
+enum conn_end conn_collect(struct conn *c, enum wire_type type, void *rep, struct link_extra *x, int *ret_status);
+
+/** conn_wait() - until something can be read, or the other end is gone. */
+void conn_wait(const struct conn *c);
+
 /** conn_post() - a request alone; its reply is thrown away by the next exchange. */
 enum conn_end conn_post(struct conn *c, enum wire_type type, const void *req);
 

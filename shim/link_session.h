@@ -21,6 +21,12 @@ enum join {
  */
 int session_connect(struct conn *c, enum join join);
 
+/** session_collect() - @c was handed over with its HELLO sent: take the answer. Return: 0; -EIO: somebody else has. */
+int session_collect(struct conn *c);
+
+/** session_managed() - does somebody say by S3SHIM_SOCKET where the broker is? */
+bool session_managed(void);
+
 /** session_known() - was there ever a connection? */
 bool session_known(void);
 

@@ -152,6 +152,21 @@ out:
 	}
 }
 
+/* The number may be another file's by now: a parent that closes what it does not know. */
+static void load_link(const char *text)
+{
+	uint64_t n[3];
+	struct stat st;
+
+	for (int i = 0; i < 3; i++) {
+		n[i] = take_hex(&text);
+		if (i < 2 && !take_char(&text, ':'))
+			return;
+	}
+	if (n[0] < INT32_MAX && SYS(fstat, n[0], &st) == 0 && st.st_dev == n[1] && st.st_ino == n[2])
+		link_take_over((int)n[0]);
+}
+
 void state_load(void)
 {
 	uint32_t ready = 0;
@@ -165,11 +180,13 @@ void state_load(void)
 	}
 	loading.loader = &self;
 	if (route_active()) {
-		const char *state = env_get(WIRE_ENV_STATE);
+		const char *state = env_get(WIRE_ENV_STATE), *link = env_get(WIRE_ENV_LINK);
 		for (char **e = env_list(); *e; e++)
-			if (begins(*e, SETTING) && !begins(*e, WIRE_ENV_STATE "="))
+			if (begins(*e, SETTING) && !begins(*e, WIRE_ENV_STATE "=") && !begins(*e, WIRE_ENV_LINK "="))
 				keep(*e);
 		link_init();
+		if (link)
+			load_link(link);
 		if (state)
 			load(state);
 	}

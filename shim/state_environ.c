@@ -4,6 +4,7 @@
  * on the thread that both run on, which the parent frees when it resumes.
  */
 #include "shim/env.h"
+#include "shim/link.h"
 #include "shim/lock.h"
 #include "shim/mem.h"
 #include "shim/route.h"
@@ -60,11 +61,19 @@ static const char *find_name(char *const *envp, const char *entry)
 struct block {
 	size_t size;
 	bool mapped;        /* too large for mem_alloc() */
+	int link_fd;        /* handed over by it; -1: none */
 	struct block *next; /* of those that a vfork child leaves to its parent */
 	char *entry[];
 };
 
 static __thread struct block *left_behind;
+
+static void link_close(struct block *b)
+{
+	if (b->link_fd >= 0)
+		(void)SYS(close, b->link_fd);
+	b->link_fd = -1;
+}
 
 static struct block *block_new(size_t bytes)
 {
@@ -82,6 +91,7 @@ static struct block *block_new(size_t bytes)
 	}
 	b->size = size;
 	b->mapped = mapped;
+	b->link_fd = -1;
 	if (vfork_child()) {
 		b->next = left_behind;
 		left_behind = b;
@@ -91,6 +101,7 @@ static struct block *block_new(size_t bytes)
 
 static void block_free(struct block *b)
 {
+	link_close(b);
 	if (b->mapped)
 		(void)SYS(munmap, b, b->size);
 	else
@@ -106,7 +117,11 @@ void *state_block(size_t bytes)
 
 void state_block_free(void *block)
 {
-	if (block && !vfork_child())
+	if (!block)
+		return;
+	if (vfork_child()) /* its descriptors are its own, its memory is the parent's */
+		link_close(container_of(block, struct block, entry));
+	else
 		block_free(container_of(block, struct block, entry));
 }
 
@@ -116,6 +131,7 @@ void state_vfork_done(void)
 
 	while ((b = left_behind)) {
 		left_behind = b->next;
+		b->link_fd = -1; /* a number of the child's */
 		block_free(b);
 	}
 }
@@ -135,6 +151,7 @@ struct plan {
 	const char *preload; /* its LD_PRELOAD entry */
 	bool preload_lost;
 	const char *libraries; /* to be added to it */
+	const char *link;      /* to be added, or NULL */
 	const char *missing[STATE_SETTINGS_MAX];
 	size_t missing_count;
 };
@@ -202,10 +219,12 @@ static char *append(char **at, const char *s, size_t n)
 
 static char *const *build(const struct plan *p, char *const *envp)
 {
-	size_t slots = p->count + p->missing_count + 3, n = 0;
+	size_t slots = p->count + p->missing_count + 4, n = 0;
 	size_t preload_size = p->preload ? strlen(p->preload) : sizeof(PRELOAD) - 1;
 	size_t library_size = strlen(bind_library_path()), more = p->libraries ? strlen(p->libraries) : 0;
-	struct block *b = block_new(slots * sizeof(char *) + p->state_size + preload_size + library_size + more + 3);
+	size_t link_size = p->link ? strlen(p->link) + 1 : 0;
+	struct block *b =
+	    block_new(slots * sizeof(char *) + p->state_size + preload_size + library_size + more + link_size + 3);
 	bool changes = p->preload_lost || more;
 	char *at;
 
@@ -213,7 +232,8 @@ static char *const *build(const struct plan *p, char *const *envp)
 		return NULL;
 	at = (char *)(b->entry + slots);
 	for (size_t i = 0; i < p->count; i++)
-		if (!(p->state_stale && same_name(envp[i], WIRE_ENV_STATE "=")) && !(changes && envp[i] == p->preload))
+		if (!(p->state_stale && same_name(envp[i], WIRE_ENV_STATE "=")) &&
+		    !(p->link && same_name(envp[i], WIRE_ENV_LINK "=")) && !(changes && envp[i] == p->preload))
 			b->entry[n++] = envp[i];
 	for (size_t i = 0; i < p->missing_count; i++)
 		b->entry[n++] = (char *)(uintptr_t)p->missing[i];
@@ -229,6 +249,8 @@ static char *const *build(const struct plan *p, char *const *envp)
 	}
 	if (p->state)
 		b->entry[n++] = append(&at, p->state, p->state_size);
+	if (p->link)
+		b->entry[n++] = append(&at, p->link, link_size);
 	b->entry[n] = NULL;
 	return b->entry;
 }
@@ -237,16 +259,23 @@ char *const *state_environ_with(char *const *envp, const struct state_change *ch
 {
 	struct plan p = { 0 };
 	char *const *ret = envp;
-	char small[512];
+	char small[512], link[LINK_TEXT_MAX];
+	int link_fd;
 
 	if (!route_active())
 		return envp;
 	state_load();
+	link_fd = same_session(envp) ? link_hand_over(link) : -1;
+	p.link = link_fd >= 0 ? link : NULL;
 	plan_settings(&p, envp);
 	plan_state(&p, envp, change, small, sizeof(small));
 	p.libraries = change && change->libraries && change->libraries[0] ? change->libraries : NULL;
-	if (p.libraries || p.state || p.state_stale || p.preload_lost || p.missing_count) {
+	if (p.link || p.libraries || p.state || p.state_stale || p.preload_lost || p.missing_count) {
 		ret = build(&p, envp);
+		if (ret)
+			container_of((void *)(uintptr_t)ret, struct block, entry)->link_fd = link_fd;
+		else if (link_fd >= 0)
+			(void)SYS(close, link_fd);
 		if (!ret)
 			ret = envp;
 	}

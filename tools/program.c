@@ -270,7 +270,7 @@ int program_environment(const struct config *config, const char *library, const 
 		strcat(preload, ":");
 	strcat(preload, library);
 	if (setenv("LD_PRELOAD", preload, 1) < 0 || setenv(WIRE_ENV_SOCKET, socket_path, 1) < 0 ||
-	    setenv(WIRE_ENV_ROUTES, routes, 1) < 0 || unsetenv(WIRE_ENV_STATE) < 0)
+	    setenv(WIRE_ENV_ROUTES, routes, 1) < 0 || unsetenv(WIRE_ENV_STATE) < 0 || unsetenv(WIRE_ENV_LINK) < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	return 0;
 }
@@ -286,6 +286,7 @@ void program_unpreload(void)
 	(void)unsetenv(WIRE_ENV_SOCKET);
 	(void)unsetenv(WIRE_ENV_ROUTES);
 	(void)unsetenv(WIRE_ENV_STATE);
+	(void)unsetenv(WIRE_ENV_LINK);
 }
 
 int program_exec(const struct program *p)

@@ -170,5 +170,6 @@ _Static_assert(sizeof(struct wire_slot) == 64, "a slot is a cache line");
 #define WIRE_ENV_ROUTES "S3SHIM_ROUTES"
 #define WIRE_ROUTES_MAX (WIRE_PATH_MAX * 4) /* of its value, with the NUL */
 #define WIRE_ENV_STATE  "S3SHIM_STATE"
+#define WIRE_ENV_LINK   "S3SHIM_LINK" /* <fd>:<dev>:<ino> of a connection that is inherited; see shim/link.h */
 
 #endif

@@ -180,3 +180,42 @@ def test_a_musl_program_works_in(box, name):
     expected = subprocess.run([probe, native], capture_output=True, timeout=60)
     r = box.run([*box.wrapper(name), probe, "/s3"], check=False)
     assert (r.status, r.out, r.err) == (expected.returncode, expected.stdout.decode(), expected.stderr.decode()), r
+
+
+@pytest.mark.parametrize("how", ["prctl", "seccomp", "kill"])
+def test_a_connection_is_inherited_by_programs_that_may_not_make_one(box, how):
+    """A filter without socket(), installed by a program that never touched a mount; `kill`: trying would be the end."""
+    box.mount.put("in", b"hello")
+    no_socket = shutil.copy(BUILD / "tests/no_socket", box.parts)
+    assert subprocess.run([no_socket, how, "/usr/bin/python3", "-c", "import socket; socket.socket()"],
+                          capture_output=True).returncode != 0
+    r = box.run([no_socket, how, "sh", "-euc", WORK])
+    assert r.out == "done\n" and r.err == ""
+    assert box.mount.get("out") == b"one\ntwo\n"
+
+
+SPAWNS = """
+import os, subprocess, threading
+assert open("/s3/in").read() == "hello"
+def child(i):
+    made = subprocess.run(["sh", "-c", f"cat /s3/in; echo {i} >/s3/made-{i}"], capture_output=True, close_fds=bool(i % 2))
+    assert (made.returncode, made.stdout, made.stderr) == (0, b"hello", b""), made
+threads = [threading.Thread(target=child, args=(i,)) for i in range(8)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+pid = os.posix_spawn("/bin/cat", ["cat", "/s3/in"], os.environ)
+assert os.waitpid(pid, 0)[1] == 0
+try:
+    os.execv("/no/such/program", ["x"])
+except OSError:
+    pass
+os.execv("/bin/sh", ["sh", "-c", "cat /s3/in /s3/made-7; ls /s3 | wc -l"])
+"""
+
+
+def test_inherited_connections_go_to_children_of_every_kind(gw):
+    """Threads, fork and exec, posix_spawn, an exec that fails; nobody is left with another's connection."""
+    gw.put("in", b"hello")
+    r = gw.run([BUILD / "tests/no_socket", "kill", "/usr/bin/python3", "-c", SPAWNS])
+    assert r.out == "hellohello7\n9\n" and r.err == ""
+    assert sorted(gw.keys()) == ["in", *(f"made-{i}" for i in range(8))]

@@ -26,6 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -195,6 +196,7 @@ static void attributes(void)
 	C(utimensat(-1, "", ts, 0));
 	C(futimens(-1, ts));
 	C(umask(0));
+	C(prctl(0));
 	C(getxattr("", "", buf, n));
 	C(lgetxattr("", "", buf, n));
 	C(fgetxattr(-1, "", buf, n));
