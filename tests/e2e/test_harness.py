@@ -2,6 +2,7 @@
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -219,3 +220,22 @@ def test_inherited_connections_go_to_children_of_every_kind(gw):
     r = gw.run([BUILD / "tests/no_socket", "kill", "/usr/bin/python3", "-c", SPAWNS])
     assert r.out == "hellohello7\n9\n" and r.err == ""
     assert sorted(gw.keys()) == ["in", *(f"made-{i}" for i in range(8))]
+
+
+def refusing(*numbers):
+    """A seccomp filter (seccomp(2)) for x86-64's numbers: these calls end the process."""
+    code = [(0x20, 0, 0, 0)]  # load the number
+    for n in numbers:
+        code += [(0x15, 0, 1, n), (0x06, 0, 0, 0x80000000)]
+    return b"".join(struct.pack("=HBBI", *row) for row in [*code, (0x06, 0, 0, 0x7FFF0000)])
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the filter has x86-64's numbers")
+def test_bwrap_with_a_filter(box, tmp_path):
+    """bwrap itself is preloaded: what it starts behind its filter inherits a connection."""
+    box.mount.put("in", b"hello")
+    wrapper = box.wrapper("bwrap")
+    (tmp_path / "filter").write_bytes(refusing(41, 42, 53))
+    with open(tmp_path / "filter", "rb") as f:
+        r = box.run([wrapper[0], "--seccomp", str(f.fileno()), *wrapper[1:], "sh", "-euc", WORK], pass_fds=[f.fileno()])
+    assert r.out == "done\n" and r.err == ""
