@@ -51,7 +51,7 @@ start_versitygw() {
 	gw=$("$top/tests/support/install.sh" versitygw) || return 1
 	port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	unset AWS_SESSION_TOKEN AWS_PROFILE S3SHIM_CONFIG S3SHIM_PREFIX S3SHIM_MOUNT S3SHIM_BUCKET
-	export AWS_ACCESS_KEY_ID=example AWS_SECRET_ACCESS_KEY=example-secret AWS_REGION=us-east-1
+	export AWS_ACCESS_KEY_ID=AK0LOOPBACK0EXAMPLE AWS_SECRET_ACCESS_KEY=sk-of-the-loopback-example AWS_REGION=us-east-1
 	export S3SHIM_ENDPOINT=http://127.0.0.1:$port
 	(cd "$tmp" && mkdir -p gw && cd gw && mkdir "$@") || return 1 # with the posix backend a folder is a bucket
 	ROOT_ACCESS_KEY=$AWS_ACCESS_KEY_ID ROOT_SECRET_KEY=$AWS_SECRET_ACCESS_KEY "$gw" --port "127.0.0.1:$port" --keep-alive \

@@ -31,6 +31,13 @@ def run_example(scratch, script, *args, timeout=120, **env):
     return out, err
 
 
+@pytest.fixture(scope="module")
+def needs_bwrap():
+    r = subprocess.run(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"], capture_output=True, text=True, env={"PATH": PATH})
+    if r.returncode:
+        pytest.skip(f"no user namespaces here: {r.stderr}")
+
+
 # The autograder
 
 class Grading:
@@ -89,21 +96,21 @@ def scores(results):
     return [t["score"] for t in results["tests"]]
 
 
-def test_grading_demo(scratch):
+def test_grading_demo(scratch, needs_bwrap):
     out, _ = run_example(scratch, "grading/demo.sh")
     assert out.count("status 0\n") == 3 and out.count("status 66\n") == 1
     assert '"output": "Don Julio\\n"' in out and '"sentence": "an asset is not there"' in out
 
 
 @pytest.mark.parametrize("sandbox", ["bwrap", "none"])
-def test_a_good_submission(grading, sandbox):
+def test_a_good_submission(grading, sandbox, needs_bwrap):
     status, results, _ = grading.grade(GRADING / "submissions/good", "--sandbox", sandbox)
     assert status == 0 and scores(results) == [2, 4, 4], results
     assert results["extra_data"] == {"sandbox": sandbox, "fault": None}
     assert not os.path.exists(grading.target)
 
 
-def test_the_result_is_gradescopes(grading):
+def test_the_result_is_gradescopes(grading, needs_bwrap):
     _, results, _ = grading.grade(GRADING / "submissions/wrong")
     visibilities = {"visible", "hidden", "after_due_date", "after_published"}
     assert set(results) == {"execution_time", "stdout_visibility", "tests", "extra_data"}
@@ -113,14 +120,14 @@ def test_the_result_is_gradescopes(grading):
         assert isinstance(t["name"], str) and isinstance(t["number"], str) and isinstance(t["output"], str)
 
 
-def test_a_wrong_submission(grading):
+def test_a_wrong_submission(grading, needs_bwrap):
     """One of its tests ends with 66, which is also a status of s3run's."""
     status, results, _ = grading.grade(GRADING / "submissions/wrong")
     assert status == 0 and scores(results) == [0, 4, 0] and results["extra_data"]["fault"] is None
     assert "status 66" in results["tests"][2]["output"]
 
 
-def test_a_hostile_submission_finds_nothing(grading):
+def test_a_hostile_submission_finds_nothing(grading, needs_bwrap):
     status, results, said = grading.grade(GRADING / "submissions/hostile")
     assert status == 0 and scores(results) == [0, 0, 0], results
     assert [t["output"].splitlines()[0] for t in results["tests"]] == ["nothing"] * 3
@@ -138,19 +145,19 @@ def test_without_the_sandbox_it_finds_the_network(grading):
     assert "these-are-the-answers" not in output
 
 
-def test_assets_are_there_before_setup(grading):
+def test_assets_are_there_before_setup(grading, needs_bwrap):
     grading.assignment["setup"] = [["sh", "-ec", f"cksum < {grading.target} > sum"]]
     _, results, _ = grading.grade("print(open('sum').read())")
     expected = subprocess.run(["cksum"], input=grading.data, capture_output=True).stdout.decode()
     assert results["tests"][0]["output"].startswith(expected.rstrip())
 
 
-def test_setup_that_fails_is_the_students(grading):
+def test_setup_that_fails_is_the_students(grading, needs_bwrap):
     status, results, _ = grading.grade("not python at all")
     assert status == 0 and scores(results) == [0, 0, 0] and "py_compile" in results["tests"][0]["output"]
 
 
-def test_programs_without_end(grading):
+def test_programs_without_end(grading, needs_bwrap):
     grading.assignment["limits"] = {"seconds": 1, "file_mb": 1}
     grading.assignment["setup"] = []
     status, results, _ = grading.grade("""
@@ -164,7 +171,7 @@ while True:
     assert "was stopped after 1 s" in results["tests"][0]["output"] and len(results["tests"][1]["output"]) < 60_000
 
 
-def test_faults_of_the_infrastructure(grading):
+def test_faults_of_the_infrastructure(grading, needs_bwrap):
     """Each told by s3run before the submission runs, by a status of its own."""
     good = GRADING / "submissions/good"
     extra, _ = grading.fault(77, good, AWS_SECRET_ACCESS_KEY="wrong")
@@ -229,3 +236,25 @@ def test_where_bwrap_cannot_run(grading, tmp_path):
     assert "No permissions to create new namespace" in extra["sentence"]
     status, results, _ = grading.grade(good, "--sandbox", "none", path=f"{bin}:{PATH}")
     assert status == 0 and scores(results) == [2, 4, 4]
+
+
+# The agent's box
+
+def test_agent_sandbox(scratch, needs_bwrap):
+    out, err = run_example(scratch, "agent-sandbox/walkthrough.sh")
+    assert "NOT SO" not in out and out.count("\nok: ") == 9
+    assert out.count("\nthere:  ") == out.count("\nhere:   ") == 8
+    in_bucket = out.split("In the bucket")[1]
+    assert "==> agents/42/sorted.txt <==\nAnn\nMax\nZoe\n" in in_bucket and '{"done": true}' in in_bucket and "more from outside" in in_bucket
+    ended = next(json.loads(line) for line in out.splitlines() if line.startswith('{"session"'))
+    assert ended["failed"] == 0 and ended["statistics"]["uploads"] == 3
+
+
+def test_agent_sandbox_says_where_there_is_no_box(scratch):
+    bin = scratch / "bin"
+    bin.mkdir()
+    (bin / "bwrap").write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n")
+    (bin / "bwrap").chmod(0o755)
+    r = subprocess.run([TOP / "examples/agent-sandbox/walkthrough.sh"], capture_output=True, text=True, timeout=60,
+                       env={"PATH": f"{bin}:{PATH}", "S3SHIM_BUILD": str(BUILD)})
+    assert r.returncode == 2 and "no box can be made here: bwrap cannot make a box here: bwrap: No permissions" in r.stderr
