@@ -11,6 +11,9 @@
 #include "base/util.h"
 #include "broker/assets.h"
 #include "broker/clients.h"
+#include "broker/shared.h"
+#include "broker/staging.h"
+#include "cache/cache.h"
 #include "config/assets.h"
 #include "ctl.h"
 
@@ -26,6 +29,7 @@ struct stage {
 	struct config config;
 	struct asset_check *checks;
 	struct place *places;
+	struct cache *cache; /* NULL: none */
 	size_t count;
 	int root;
 };
@@ -46,7 +50,7 @@ static bool place_all(struct stage *s)
 			not_placed(&s->checks[i], &err);
 			ok = false;
 		} else {
-			ok &= asset_fetch(&s->checks[i], s->places[i].fd) == 0;
+			ok &= asset_fetch(&s->checks[i], s->cache, s->places[i].fd) == 0;
 		}
 	}
 	for (size_t i = 0; ok && i < s->count; i++) {
@@ -76,6 +80,20 @@ static int tell(const struct stage *s)
 			fprintf(stderr, "s3ctl: %s\n", buf_str(&text));
 	}
 	return status;
+}
+
+/* That of s3run with the same options. */
+static int open_cache(struct stage *s, struct err *err)
+{
+	struct staging staging = STAGING_INIT;
+	int r = 0;
+
+	if (s->config.cloud_cache_bytes && !s->config.cloud_cache_file)
+		r = staging_open(&staging, s->config.cache_dir, err);
+	if (r == 0)
+		r = shared_open(&s->config, &staging, &s->cache, err);
+	staging_close(&staging);
+	return r;
 }
 
 static int stage_all(struct stage *s, struct err *err)
@@ -150,6 +168,8 @@ int ctl_stage(int argc, char **argv)
 	}
 	if (r < 0)
 		r = asset_report_fail(&s.config, &err);
+	else if ((r = open_cache(&s, &err)) < 0)
+		r = asset_report_fail(&s.config, &err);
 	else if ((r = stage_all(&s, &err)) < 0)
 		r = EXIT_FAILED;
 	if (err.errnum)
@@ -158,6 +178,7 @@ int ctl_stage(int argc, char **argv)
 		close(s.root);
 	free(s.checks);
 	free(s.places);
+	cache_close(s.cache);
 	config_deinit(&s.config);
 	return r;
 }

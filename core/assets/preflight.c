@@ -117,6 +117,7 @@ static void take_answer(struct asset_check *check, const struct s3_call *call, c
 	check->size = call->info.size;
 	check->mtime_ns = call->info.mtime_ns;
 	snprintf(check->etag, sizeof(check->etag), "%s", call->info.etag);
+	snprintf(check->checksum, sizeof(check->checksum), "%s", call->info.checksum);
 	snprintf(check->version_id, sizeof(check->version_id), "%s", call->info.version_id);
 	check_size(check, config);
 }

@@ -20,7 +20,7 @@ struct asset_check {
 	/* where nothing is wrong */
 	uint64_t size;
 	int64_t mtime_ns;
-	char etag[S3_ETAG_MAX], version_id[128]; /* S3 */
+	char etag[S3_ETAG_MAX], version_id[128], checksum[96]; /* S3 */
 };
 
 /** preflight_init() - from the configuration: class and sentence of what is wrong already. */

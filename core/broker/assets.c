@@ -96,7 +96,7 @@ static int refuse(const struct assets *assets, struct err *err)
 	return 0;
 }
 
-static int copy_one(struct assets *assets, struct asset_check *check, size_t index)
+static int copy_one(struct assets *assets, struct cache *cache, struct asset_check *check, size_t index)
 {
 	char path[PATH_MAX + 32];
 	struct err err = ERR_INIT;
@@ -108,7 +108,7 @@ static int copy_one(struct assets *assets, struct asset_check *check, size_t ind
 		preflight_fail(check, &err, 0);
 		return -err.errnum;
 	}
-	int r = asset_fetch(check, fd);
+	int r = asset_fetch(check, cache, fd);
 	if (r == 0)
 		(void)fchmod(fd, check->asset->read_only ? 0444 : 0666);
 	return r;
@@ -120,7 +120,7 @@ static bool is_copy(const struct asset_check *check)
 }
 
 /* Return: how many failed, which is in the checks; negative errno. */
-static int make_copies(struct assets *assets, const struct config *config, struct err *err)
+static int make_copies(struct assets *assets, struct cache *cache, const struct config *config, struct err *err)
 {
 	const char *temp = getenv("TMPDIR");
 	const char *base = config->cache_dir ? config->cache_dir : temp && *temp == '/' ? temp : "/var/tmp";
@@ -137,7 +137,7 @@ static int make_copies(struct assets *assets, const struct config *config, struc
 			}
 			(void)chmod(assets->copies, 0711); /* the program may be another user */
 		}
-		failed += copy_one(assets, &assets->checks[i], i) < 0;
+		failed += copy_one(assets, cache, &assets->checks[i], i) < 0;
 	}
 	return failed;
 }
@@ -162,7 +162,7 @@ int assets_new(struct broker *b, const struct config *config, struct assets **re
 	assets_find_clients(b->clients, config, assets->checks, assets->count);
 	r = preflight(assets->checks, assets->count, config);
 	if (r == 0)
-		r = make_copies(assets, config, err);
+		r = make_copies(assets, b->cache, config, err);
 	told = r < 0 ? 0 : tell(assets, config, err);
 	if (r == 0)
 		r = told;

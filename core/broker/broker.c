@@ -9,6 +9,8 @@
 #include "broker/files.h"
 #include "broker/server.h"
 #include "broker/session.h"
+#include "broker/shared.h"
+#include "cache/cache.h"
 #include "config/config.h"
 #include "config/mount.h"
 #include "config/policy.h"
@@ -90,11 +92,17 @@ static int make_staging(struct broker *b, const struct config *config, struct er
 	return 0;
 }
 
+static int make_cache(struct broker *b, const struct config *config, struct err *err)
+{
+	return needs_objects(config) ? shared_open(config, &b->staging, &b->cache, err) : 0;
+}
+
 static int make_objects(struct broker *b, const struct config *config, struct err *err)
 {
 	struct object_store_config c = {
 		.arena = b->arena,
 		.watch = b->watch,
+		.cache = b->cache,
 		.staging_dir = b->staging.dir[0] ? b->staging.dir : NULL,
 		.memory_max = config->memory_bytes,
 		.put_max = config->put_max_bytes,
@@ -203,7 +211,7 @@ static int make_all(struct broker *b, const struct config *config, struct err *e
 		return err_set(err, ENOMEM, "out of memory");
 	if ((r = server_new(b, &b->server, err)) < 0 || (r = arena_new(&b->arena, err)) < 0 ||
 	    (r = watch_new(&b->watch, err)) < 0 || (r = make_staging(b, config, err)) < 0 ||
-	    (r = make_clients(b, err)) < 0 || (r = make_objects(b, config, err)) < 0 ||
+	    (r = make_cache(b, config, err)) < 0 || (r = make_clients(b, err)) < 0 || (r = make_objects(b, config, err)) < 0 ||
 	    (r = assets_new(b, config, &b->assets, err)) < 0)
 		return r;
 	return make_volumes(b, config, err);
@@ -251,6 +259,7 @@ struct broker *broker_free(struct broker *b)
 	assets_free(b->assets);
 	if (b->objects)
 		object_store_free(b->objects);
+	cache_close(b->cache);
 	clients_free(b->clients);
 	if (b->watch)
 		watch_free(b->watch);

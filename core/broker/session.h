@@ -23,6 +23,7 @@ struct broker {
 	struct arena *arena;
 	struct watch *watch;
 	struct staging staging;
+	struct cache *cache; /* across sessions; NULL: none */
 	struct clients *clients;
 	struct assets *assets; /* NULL: none */
 	struct object_store *objects;

@@ -374,6 +374,14 @@ static int make_mounts(struct load *l, struct err *err)
 	return 0;
 }
 
+/* Who bounds the cache by its older name means what is in memory, too. */
+static uint64_t default_memory(const struct config *config)
+{
+	uint64_t n = memory_default();
+
+	return config->cloud_cache_bytes ? min_u64(n, config->cloud_cache_bytes) : n;
+}
+
 /* Everything behind flags and environment. */
 static int convert(struct load *l, struct err *err)
 {
@@ -388,7 +396,7 @@ static int convert(struct load *l, struct err *err)
 	if (r == 0)
 		r = store_group(l, OPTION_GROUP_RUN, err);
 	if (r == 0 && !l->session[OPT_memory_bytes].text)
-		l->config->memory_bytes = memory_default();
+		l->config->memory_bytes = default_memory(l->config);
 	if (r == 0)
 		r = check_bounds(l, err);
 	if (r == 0)
@@ -456,7 +464,7 @@ int config_load_file(struct config *ret, const char *path, const char *user, str
 
 void config_deinit(struct config *config)
 {
-	char **const texts[] = { &config->cache_dir,     &config->log_path,       &config->config_path,
+	char **const texts[] = { &config->cache_dir,     &config->cloud_cache_file, &config->log_path,       &config->config_path,
 				 &config->user,          &config->stats_path,     &config->library_path,
 				 &config->broker_path,   &config->socket_path,    &config->bare_path,
 				 &config->sandbox_dir,   &config->warning,        &config->assets_path,

@@ -41,7 +41,9 @@ struct config {
 	char *cache_dir;       /* NULL: choose (staging folder, DESIGN of docs/ARCHITECTURE.md) */
 	char *log_path;        /* NULL: the default path */
 	int log_level;         /* enum log_level */
-	uint64_t memory_bytes; /* in memfds of all open objects */
+	uint64_t memory_bytes;      /* in memfds of all open objects */
+	uint64_t cloud_cache_bytes; /* whole objects of all sessions; 0: nothing was said */
+	char *cloud_cache_file;     /* they lie there, not in the cache folder; NULL: nothing was said */
 	uint64_t put_max_bytes, part_bytes, dirty_max_bytes, readahead_bytes;
 	unsigned parallel, connections, uploads;
 	bool commit_background, fsync_staging, excl_open, default_deny;

@@ -90,6 +90,7 @@ static int become_locked(struct object *to, const struct object_clone *c, struct
 	to->has_base = true;
 	to->exclusive = false;
 	to->gap_end = 0;
+	cached_detach_locked(to);
 	to->epoch++;
 	r = grow_locked(to, info);
 	object_slot_update_locked(to);

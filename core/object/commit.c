@@ -381,6 +381,7 @@ static int rebind_locked(struct commit *c)
 		o->base = c->result;
 		o->has_base = true;
 		o->exclusive = false;
+		cached_detach_locked(o);
 		o->epoch++;
 	}
 	o->touched = false;

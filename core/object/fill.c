@@ -24,6 +24,7 @@
  * for again under the new name and ETag; and while the request that replaces the base is out, no new ones are made.
  */
 #define FILL_BLOCKS 128u     /* 8 MiB a GET */
+#define CACHED_AHEAD MIB(1)
 #define FILL_BUFFER KIB(256) /* gathered before a file is written to: each write opens it anew */
 
 struct fill {
@@ -37,6 +38,7 @@ struct fill {
 	uint64_t crc; /* of the block that done lies in */
 	uint64_t
 	    *held; /* what comes is compared with a checksum at its end: crcs of blocks that are not shown before */
+	struct cache_entry *entry; /* a reference: it comes from there, not from the server */
 	unsigned epoch, pins;                                  /* pins: somebody is about to start or cancel the call */
 	int setup;                                             /* -errno: the file could not be made */
 	bool first, ready, started, dropped, cancelled, ended; /* ready: there is a file to write to */
@@ -314,6 +316,7 @@ static struct fill *fill_new_locked(struct object *o, const struct readahead *ra
 	f->ra = ra;
 	f->pins = 1; /* until it is started */
 	f->ready = true;
+	f->entry = o->entry ? cache_entry_ref(o->entry) : NULL;
 	memcpy(f->etag, o->base.etag, sizeof(f->etag));
 	s3_call_init(&f->call, S3_GET_OBJECT, f->name->bucket, f->name->key);
 	f->call.range_off = off;
@@ -342,6 +345,32 @@ static void cancel_locked(struct fill *f)
 	pthread_cond_broadcast(&o->cond);
 }
 
+/*
+ * From the shared cache, in the caller's thread: what is damaged there is fetched from the server, by those who wait for
+ * it, as if this fill had not been.
+ */
+static void run_cached(struct fill *f)
+{
+	struct object *o = f->o;
+	cleanup_free char *buf = malloc(BLOCK_BYTES);
+	int r = buf ? 0 : -ENOMEM;
+
+	while (r == 0 && f->done < f->end) {
+		int n = cache_entry_read(f->entry, f->done / BLOCK_BYTES, buf);
+		if (n <= 0) {
+			r = -ECANCELED;
+			pthread_mutex_lock(&o->lock);
+			if (o->entry == f->entry)
+				cached_detach_locked(o);
+			pthread_mutex_unlock(&o->lock);
+		} else {
+			r = put_data(f, buf, min_u64((uint64_t)n, f->end - f->done));
+		}
+	}
+	f->call.status = r;
+	on_done(&f->call, f);
+}
+
 static void start_locked(struct fill *list)
 {
 	struct fill *f, *next;
@@ -351,7 +380,10 @@ static void start_locked(struct fill *list)
 
 		next = f->list_next;
 		pthread_mutex_unlock(&o->lock);
-		s3_start(f->name->client, &f->call);
+		if (f->entry)
+			run_cached(f);
+		else
+			s3_start(f->name->client, &f->call);
 		pthread_mutex_lock(&o->lock);
 		f->started = true;
 		if (f->dropped && !f->ended)
@@ -506,6 +538,8 @@ void fill_ahead_locked(struct object *o, const struct readahead *ra, uint64_t of
 {
 	struct wanted want = { .ra = ra, .from = off / BLOCK_BYTES };
 
+	if (o->entry) /* he waits for all of it */
+		end = min_u64(end, range_end(off, CACHED_AHEAD));
 	for (int tries = 2; tries && !o->publishing; tries--) {
 		unsigned parallel = o->store->config.parallel;
 		unsigned room = parallel > o->ahead_fills ? parallel - o->ahead_fills : 0;
@@ -671,7 +705,9 @@ void fill_reap(struct object_store *s)
 		while (f->pins)
 			pthread_cond_wait(&f->o->cond, &f->o->lock);
 		pthread_mutex_unlock(&f->o->lock);
-		(void)s3_wait(f->name->client, &f->call);
+		if (!f->entry)
+			(void)s3_wait(f->name->client, &f->call);
+		cache_entry_unref(f->entry);
 		name_unref(f->name);
 		object_unref(f->o);
 		free(f->buffer);

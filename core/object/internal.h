@@ -2,7 +2,7 @@
  * internal.h - what an object and the store of objects are made of, for the modules of core/object/ alone.
  *
  * Locks, in the order in which they are taken: object->lock, then store->lock; object->cut is taken by itself or under
- * object->lock, and nothing is taken under it but watch_lock(). No s3_start(), s3_cancel(), s3_wait() and no event of
+ * object->lock, and nothing is taken under it but watch_lock(); the shared cache's own locks come last. No s3_start(), s3_cancel(), s3_wait() and no event of
  * the owner's under any of them: their callbacks take object->lock.
  */
 #ifndef S3SHIM_OBJECT_INTERNAL_H
@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "base/wire.h"
+#include "cache/cache.h"
 #include "object/arena.h"
 #include "object/object.h"
 #include "object/present.h"
@@ -119,6 +120,10 @@ struct object {
 	bool failed;            /* the last one failed, and no writer was handed out since */
 	struct err commit_err;
 	bool journaled, journal_missing; /* the journal names a missing range */
+
+	struct cache_entry *entry;  /* of the shared cache: it holds the base; NULL: ask the server */
+	struct cache_writer *saver; /* what was dropped goes there before */
+	bool saved;                 /* it is in the shared cache, or was refused: not again */
 	struct stream *stream;
 };
 
@@ -231,6 +236,19 @@ struct object_range object_window_locked(struct object *o, uint64_t off);
  * @quiet_only: not while there are writers. Return: 0; 1: there are writers; negative errno.
  */
 int commit_locked(struct object *o, bool quiet_only, struct err *err);
+
+/* cached.c */
+/**
+ * cached_open() - open for reading by one HEAD, if the shared cache has what the server has
+ * Return: 0; 1: it has not, nothing has happened; negative errno.
+ */
+int cached_open(struct object *o, struct err *err);
+void cached_attach_locked(struct object *o); /* the base is known: does the shared cache have it? */
+void cached_detach_locked(struct object *o); /* the base is another one, or the entry is damaged */
+/** cached_drop_locked() - blocks [from, to) are about to be dropped: a file that is read from its beginning is saved. */
+void cached_drop_locked(struct object *o, uint64_t from, uint64_t to);
+/** cached_keep() - without locks: into the shared cache with it, if it is whole, clean and not there. */
+void cached_keep(struct object *o);
 
 /* stream.c */
 struct upload;

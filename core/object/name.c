@@ -122,6 +122,7 @@ int object_rename(struct object *o, const struct object_name *name, const struct
 				o->base.size = size;
 		}
 		o->has_base = base != NULL;
+		cached_detach_locked(o);
 		o->epoch++;
 		object_slot_update_locked(o);
 		if (o->journaled)

@@ -32,6 +32,7 @@ static void free_object(struct object *o)
 
 	pthread_mutex_lock(&o->lock);
 	stream_drop_locked(o);
+	cached_detach_locked(o);
 	pthread_mutex_unlock(&o->lock);
 	watch_remove(o->watched);
 	arena_slot_free(o->store->config.arena, o->slot);
@@ -361,10 +362,14 @@ static int make(struct object *o, enum object_intent intent, const struct s3_inf
 {
 	int r;
 
-	if (intent == OBJECT_READ && !base)
-		return fill_first(o, err);
+	if (intent == OBJECT_READ && !base) {
+		r = cached_open(o, err);
+		return r > 0 ? fill_first(o, err) : r;
+	}
 	pthread_mutex_lock(&o->lock);
 	r = object_ready_locked(o, base, intent, err);
+	if (r == 0 && base && intent == OBJECT_WRITE)
+		cached_attach_locked(o);
 	if (r == 0 && intent != OBJECT_READ)
 		r = object_make_writable_locked(o, err);
 	if (r == 0 && (intent == OBJECT_TRUNCATE || (intent == OBJECT_WRITE && !base)))

@@ -30,9 +30,12 @@ struct watch;
 struct object;
 struct object_store; /* the objects that are open, keyed by client, bucket and key */
 
+struct cache; /* cache/cache.h */
+
 struct object_store_config {
 	struct arena *arena;     /* borrowed */
 	struct watch *watch;     /* borrowed */
+	struct cache *cache;     /* whole objects of other sessions, and for them; borrowed; NULL: none */
 	const char *staging_dir; /* a 0700 folder of this session's, watch_prove()d; NULL: memfds only, bounded */
 	uint64_t memory_max;  /* bytes in memfds of all objects; beyond it, files in staging_dir, of which as many bytes
 				  * of what was only read are kept */

@@ -105,6 +105,7 @@ uint64_t space_drop_locked(struct object *o, uint64_t from, uint64_t to)
 
 	if (!slot || o->evict == EVICT_NEVER || o->dirty || o->committing || o->publishing)
 		return 0;
+	cached_drop_locked(o, from, to);
 	atomic_fetch_add(&slot->gen, 1);
 	atomic_thread_fence(memory_order_seq_cst);
 	for (uint64_t b = from; b < to;) {

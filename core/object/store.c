@@ -164,8 +164,10 @@ static void *worker_main(void *arg)
 			stream_run(o);
 		if (jobs & (JOB_COMMIT | JOB_FORCE))
 			commit_if_due(o, jobs);
-		if (jobs & JOB_IDLE)
+		if (jobs & JOB_IDLE) {
+			cached_keep(o);
 			tell_idle(o);
+		}
 		pthread_mutex_lock(&s->lock);
 		o->running = false;
 		if (o->jobs)
@@ -420,6 +422,19 @@ int object_store_sync(struct object_store *s, struct err *err)
 	return r;
 }
 
+/* Files whose last descriptor nobody has noticed to be closed, and such as are still open. */
+static void keep_all(struct object_store *s)
+{
+	size_t count;
+	struct object **list = all_objects(s, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		cached_keep(list[i]);
+		object_unref(list[i]);
+	}
+	free(list);
+}
+
 int object_store_drain(struct object_store *s, bool shutdown, void (*each)(void *arg, const struct object_failure *f),
 		       void *arg)
 {
@@ -428,6 +443,7 @@ int object_store_drain(struct object_store *s, bool shutdown, void (*each)(void 
 	int n = 0, i = 0;
 
 	run_all(s, shutdown ? JOB_FORCE : JOB_COMMIT);
+	keep_all(s);
 	pthread_mutex_lock(&s->lock);
 	DL_FOREACH (s->failures, f) {
 		n++;

@@ -230,7 +230,7 @@ Test(mapping, a_file_that_is_not_there)
 Test(mapping, nothing_is_given_twice)
 {
 	fails_at("{\"ttl\": 1,\n \"ttl\": 2}", "2:2", "'ttl' is given twice");
-	fails_at("{\"memory\": 1,\n \"maxCloudCacheSize\": 2}", "2:23",
+	fails_at("{\"maxFileCacheSize\": 1,\n \"maxCloudCacheSize\": 2}", "2:23",
 		 "'maxCloudCacheSize' is given twice, by another name of it");
 	fails_at("{\"sandboxMapping\": {\"a\": {},\n\"\\u0061\": {}}}", "2:1", "'a' is given twice");
 	fails_at("{\"sandboxMapping\": {\"\": {\"/a\": \"/x\",\n\"/a\": \"/y\"}}}", "2:1", "'/a' is given twice");
