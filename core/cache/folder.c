@@ -63,12 +63,16 @@ static bool is_entry(const char *name)
 	return strlen(name) == (size_t)2 * CACHE_HASH_BYTES && strspn(name, "0123456789abcdef") == strlen(name);
 }
 
+static bool is_ours(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1 && !(st->st_mode & 077);
+}
+
 bool backend_check(int fd, uint64_t *ret_size)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1 ||
-	    st.st_mode & 077)
+	if (fstat(fd, &st) < 0 || !is_ours(&st))
 		return false;
 	*ret_size = (uint64_t)st.st_size;
 	return true;
@@ -238,6 +242,25 @@ static void count_all(struct folder *f, uint64_t need)
 
 /* the operations */
 
+/* Return: -EBADMSG: what bears that name is no entry, and thrown away; -ENOENT: it has gone meanwhile. */
+static int refuse(struct folder *f, const char *name)
+{
+	struct stat st;
+	int r = lock(f);
+
+	if (r < 0)
+		return r;
+	r = -ENOENT;
+	if (fstatat(f->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !is_ours(&st)) {
+		f->bytes -= min_u64(bytes_of(f, name), f->bytes);
+		throw_away(f, name);
+		write_account(f);
+		r = -EBADMSG;
+	}
+	unlock(f);
+	return r;
+}
+
 static int folder_find(struct cache_backend *b, const uint8_t *hash, struct cache_region *ret)
 {
 	struct folder *f = of(b);
@@ -249,16 +272,8 @@ static int folder_find(struct cache_backend *b, const uint8_t *hash, struct cach
 	fd = openat(f->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 && errno != ELOOP && errno != ENXIO && errno != EACCES)
 		return -errno;
-	if (fd < 0 || !backend_check(fd, &size)) {
-		int r = lock(f);
-		if (r < 0)
-			return r;
-		f->bytes -= min_u64(bytes_of(f, name), f->bytes);
-		throw_away(f, name);
-		write_account(f);
-		unlock(f);
-		return -EBADMSG;
-	}
+	if (fd < 0 || !backend_check(fd, &size)) /* or it was replaced since */
+		return refuse(f, name);
 	(void)futimens(fd, NULL);
 	*ret = (struct cache_region){ .fd = steal_fd(&fd), .len = size };
 	memcpy(ret->hash, hash, sizeof(ret->hash));
