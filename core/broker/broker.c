@@ -211,8 +211,8 @@ static int make_all(struct broker *b, const struct config *config, struct err *e
 		return err_set(err, ENOMEM, "out of memory");
 	if ((r = server_new(b, &b->server, err)) < 0 || (r = arena_new(&b->arena, err)) < 0 ||
 	    (r = watch_new(&b->watch, err)) < 0 || (r = make_staging(b, config, err)) < 0 ||
-	    (r = make_cache(b, config, err)) < 0 || (r = make_clients(b, err)) < 0 || (r = make_objects(b, config, err)) < 0 ||
-	    (r = assets_new(b, config, &b->assets, err)) < 0)
+	    (r = make_cache(b, config, err)) < 0 || (r = make_clients(b, err)) < 0 ||
+	    (r = make_objects(b, config, err)) < 0 || (r = assets_new(b, config, &b->assets, err)) < 0)
 		return r;
 	return make_volumes(b, config, err);
 }

@@ -38,9 +38,9 @@ struct mount_config {
 struct config {
 	struct mount_config *mounts;
 	size_t mount_count;
-	char *cache_dir;       /* NULL: choose (staging folder, DESIGN of docs/ARCHITECTURE.md) */
-	char *log_path;        /* NULL: the default path */
-	int log_level;         /* enum log_level */
+	char *cache_dir;            /* NULL: choose (staging folder, DESIGN of docs/ARCHITECTURE.md) */
+	char *log_path;             /* NULL: the default path */
+	int log_level;              /* enum log_level */
 	uint64_t memory_bytes;      /* in memfds of all open objects */
 	uint64_t cloud_cache_bytes; /* whole objects of all sessions; 0: nothing was said */
 	char *cloud_cache_file;     /* they lie there, not in the cache folder; NULL: nothing was said */

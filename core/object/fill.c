@@ -23,9 +23,9 @@
  * Why ESTALE is not always the end: our own commit changes the ETag under fills that are on their way. They are asked
  * for again under the new name and ETag; and while the request that replaces the base is out, no new ones are made.
  */
-#define FILL_BLOCKS 128u     /* 8 MiB a GET */
+#define FILL_BLOCKS  128u /* 8 MiB a GET */
 #define CACHED_AHEAD MIB(1)
-#define FILL_BUFFER KIB(256) /* gathered before a file is written to: each write opens it anew */
+#define FILL_BUFFER  KIB(256) /* gathered before a file is written to: each write opens it anew */
 
 struct fill {
 	struct object *o;  /* a reference */
@@ -39,8 +39,8 @@ struct fill {
 	uint64_t
 	    *held; /* what comes is compared with a checksum at its end: crcs of blocks that are not shown before */
 	struct cache_entry *entry; /* a reference: it comes from there, not from the server */
-	unsigned epoch, pins;                                  /* pins: somebody is about to start or cancel the call */
-	int setup;                                             /* -errno: the file could not be made */
+	unsigned epoch, pins;      /* pins: somebody is about to start or cancel the call */
+	int setup;                 /* -errno: the file could not be made */
 	bool first, ready, started, dropped, cancelled, ended; /* ready: there is a file to write to */
 	const struct readahead *ra; /* whose readahead it is; NULL: somebody waits for it. Compared only */
 	struct fill *prev, *next, *list_next;
