@@ -27,6 +27,8 @@ from servers import Radosgw, Versitygw, die_with_parent  # noqa: E402
 
 BUILD = Path(os.environ.get("S3SHIM_BUILD", TOP / "build/ci")).resolve()
 S3RUN, LIBRARY = BUILD / "s3run", BUILD / "libs3shim.so"
+OTHER = 1234  # a user who is neither root nor anybody
+BECOME = ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups"]
 TIMEOUT = float(os.environ.get("S3SHIM_TEST_TIMEOUT", "60"))
 
 _attempt = re.compile(r" debug s3: (\w+) 's3://([^/']*)/?(.*?)' (.*)")
@@ -301,3 +303,11 @@ def eventually():
         return value
 
     return wait
+
+
+@pytest.fixture
+def as_other():
+    """argv -> argv as another user than ours, which only root can become."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    return lambda argv: [*BECOME, *argv]

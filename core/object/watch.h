@@ -38,6 +38,7 @@ struct watch *watch_free(struct watch *w); /* every watched file must have been 
 
 /**
  * watch_prove() - do inotify and leases work as above on files in @dir (NULL: on a memfd)?
+ * Where the user has no inotify instance left, leases alone.
  * Makes a file there and tries. Return: 0; -EOPNOTSUPP with a sentence.
  */
 int watch_prove(const char *dir, struct err *err);

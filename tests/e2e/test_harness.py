@@ -8,10 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import BUILD, LIBRARY
-
-OTHER = 1234  # a user who is neither root nor anybody
-BECOME = ["setpriv", f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups"]
+from conftest import BECOME, BUILD, LIBRARY, OTHER
 
 # Names, pipes, shared offsets, a mapping, and no key anywhere.
 WORK = """
@@ -38,14 +35,6 @@ def parts():
 @pytest.fixture
 def library(parts):
     return parts / LIBRARY.name
-
-
-@pytest.fixture
-def as_other():
-    """argv -> argv as another user than ours, which only root can become."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
-    return lambda argv: [*BECOME, *argv]
 
 
 class Box:
@@ -143,6 +132,19 @@ def test_several_users_in_one_session(gw, library, as_other):
     assert r.out.startswith("not for him") and "Permission denied" in r.out and r.out.endswith("1\nhis\n")
     owners = [gw.head(k)["Metadata"]["file-owner"] for k in ("ours", "his")]
     assert owners == ["0", "1234"]
+
+
+def test_a_user_without_an_inotify_instance_left(box):
+    """He has 128, which as many sessions use up: the broker looks for itself then, also after a writer that is killed."""
+    box.mount.put("in", b"hello")
+    none = 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"'
+    line = ["unshare", "--user", "--map-root-user", "sh", "-c", none, "none"]
+    if subprocess.run([*box.become, *line, "true"], capture_output=True).returncode:
+        pytest.skip("no user namespaces here")
+    box.become = [*box.become, *line]
+    r = box.run(["sh", "-euc", f"{WORK}sh -c 'echo written >/s3/killed; exec 3>/s3/held; echo x >&3; kill -9 $$' || true"])
+    assert r.out == "done\n" and "sweeping instead" in r.log
+    assert (box.mount.get("out"), box.mount.get("killed"), box.mount.get("held")) == (b"one\ntwo\n", b"written\n", b"x\n")
 
 
 LIMIT = 10 << 20

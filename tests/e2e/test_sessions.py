@@ -2,7 +2,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import BUILD, TIMEOUT
@@ -112,3 +115,135 @@ def test_wrong_key_is_told_at_once(gw, daemon):
     r = daemon(gw).ctl("add", "--bucket", gw.bucket, status=125)
     assert "HeadBucket" in r.stderr or gw.bucket in r.stderr
     assert "wrong-secret-6021" not in r.stderr
+
+
+def test_session_by_name_user_and_idle_time(gw, daemon, eventually):
+    (gw.scratch / "c.json").write_text(json.dumps({"sandboxMapping": {
+        "alice": {"/a": {"type": "File", "path": "/usr/share"}}, "": {"/all": {"type": "S3", "bucketName": gw.bucket}}}}))
+    d = daemon(gw, "--config", gw.scratch / "c.json")
+    alice, bob = d.add("--user", "alice", "--id", "alice-1"), d.add("--user", "bob", "--idle-ms", "300ms")
+    assert set(alice["environment"]["S3SHIM_ROUTES"].split(":")) == {"/a", "/all"}
+    assert bob["environment"]["S3SHIM_ROUTES"] == "/all"
+    assert "alice-1" in d.ctl("add", "--user", "alice", "--id", "alice-1", status=125).stderr
+    d.run(bob, ["sh", "-c", "sleep 1 >/all/held"])  # an open file keeps it
+    assert gw.get("held") == b""
+    eventually(lambda: d.list()[bob["session"]]["state"] == "ended", 30)
+    ended = d.end(bob)
+    assert ended["how"] == "was idle" and ended["statistics"]["requests"]["PutObject"] == 1
+    assert set(d.list()) == {"alice-1"} and d.list()["alice-1"]["state"] == "ready"
+
+
+def test_an_upload_that_fails_is_told_at_the_end(gw, daemon):
+    d = daemon(gw)
+    s = d.add("--bucket", gw.bucket, "--commit", "background", "--deadline", "1s")
+    script = "exec 3>/s3/out; echo lost >&3; echo open; read go"
+    with subprocess.Popen(["sh", "-c", script], env={**d.bare, **s["environment"]}, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as p:
+        assert p.stdout.readline() == b"open\n"
+        gw.client.delete_bucket(Bucket=gw.bucket)
+        p.communicate(b"\n", timeout=TIMEOUT)
+    r = d.ctl("end", s["session"], status=74)
+    assert json.loads(r.stdout)["failed"] == 1 and "out" in r.stderr and "was not uploaded" in r.stderr
+
+
+def test_the_end_of_the_daemon_drains_every_session(gw, daemon):
+    d = daemon(gw)
+    sessions = [d.add("--bucket", gw.bucket, "--commit", "background") for _ in range(3)]
+    for i, s in enumerate(sessions):
+        d.run(s, ["sh", "-c", f"echo {i} >/s3/{i}"])
+    assert d.stop() == (0, b"")
+    assert sorted(gw.keys()) == ["0", "1", "2"] and not d.path.exists() and not os.path.exists(f"{d.path}.d")
+
+
+def test_a_killed_broker_is_told(gw, daemon, eventually):
+    d = daemon(gw)
+    s, other = d.add("--bucket", gw.bucket), d.add("--bucket", gw.bucket)
+    os.kill(s["pid"], signal.SIGKILL)
+    eventually(lambda: d.list()[s["session"]]["state"] == "ended", 30)
+    r = d.ctl("end", s["session"], status=74)
+    assert "killed by signal 9" in r.stderr and json.loads(r.stdout)["statistics"] is None
+    d.run(other, ["sh", "-c", "echo fine >/s3/f"])
+    assert d.end(other)["failed"] == 0
+
+
+def test_sessions_end_when_the_daemon_is_killed(gw, daemon, eventually):
+    d = daemon(gw)
+    s = d.add("--bucket", gw.bucket, "--commit", "background")
+    d.run(s, ["sh", "-c", "echo kept >/s3/f"])
+    d.stop(signal.SIGKILL)
+    eventually(lambda: not os.path.exists(f"/proc/{s['pid']}"), 30)
+    assert gw.get("f") == b"kept\n"
+    again = daemon(gw)  # at the same path
+    assert again.list() == {}
+
+
+def say(path, data, answer=True):
+    """Bytes to a socket; what comes back, up to a line or the end."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(TIMEOUT)
+        s.connect(str(path))
+        try:
+            s.sendall(data)
+            return s.makefile("rb").readline() if answer else b""
+        except (BrokenPipeError, ConnectionResetError):
+            return b""
+
+
+def test_the_control_socket_takes_no_nonsense(gw, daemon, as_other):
+    d = daemon(gw)
+    for line in (b"\n", b"nonsense\n", b"[]\n", b"{}\n", b'{"add": 1}\n', b'{"add": [1]}\n', b'{"add": [], "id": ""}\n',
+                 b'{"end": 7}\n', b'{"end": "none"}\n', b'\xff\xfe\n', b'{"add": [' + b'"-",' * 3000 + b'"-"]}\n'):
+        assert json.loads(say(d.path, line))["error"], line
+    assert say(d.path, b"x" * 300000) == b"", "a line without an end is cut off"
+    assert say(d.path, b'{"list": tr', answer=False) == b""
+    assert json.loads(say(d.path, b'{"list": true}\n{"list": true}\n'))["sessions"] == []
+    assert d.path.stat().st_mode & 0o777 == 0o600
+    d.path.chmod(0o666)
+    for folder in (d.path.parent, d.mount.scratch):
+        folder.chmod(0o755)
+    script = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect('{d.path}'); print(s.recv(9))"
+    r = subprocess.run(as_other(["/usr/bin/python3", "-c", script]), capture_output=True, text=True, timeout=TIMEOUT)
+    assert r.stdout == "b''\n", r
+    assert d.list() == {}
+
+
+def pss_kib(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+
+
+def test_many_sessions_and_one_that_misbehaves(gw, daemon, request):
+    """Each session is a process: what one program does to its own harms no other."""
+    count = int(os.environ.get("S3SHIM_TEST_SESSIONS", "200"))
+    gw.put("in", b"hello")
+    d = daemon(gw, "--parallel", "2")
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        request_line = json.dumps({"add": ["--bucket", gw.bucket]}).encode() + b"\n"
+        sessions = [json.loads(line) for line in pool.map(lambda _: say(d.path, request_line), range(count))]
+        seconds = time.monotonic() - began
+        failed = [s for s in sessions if "error" in s]
+        assert not failed, (len(failed), failed[0])
+        bad, *good = sessions
+        flood = [socket.socket(socket.AF_UNIX) for _ in range(900)]
+        for i, s in enumerate(flood):
+            s.setblocking(False)
+            try:
+                s.connect(bad["socket"])
+                s.send(os.urandom(64) if i % 2 else b"")
+            except OSError:
+                pass  # cut off, or as many as are let in
+        results = pool.map(lambda s: d.run(s, ["cat", "/s3/in"]).stdout, good)
+        assert all(r == b"hello" for r in results)
+        memory = sorted(pss_kib(s["pid"]) for s in good)
+        os.kill(bad["pid"], signal.SIGKILL)
+        for s in flood:
+            s.close()
+        d.run(good[0], ["sh", "-c", "echo made >/s3/out"])
+        listed = d.list()
+        assert all(listed[s["session"]]["state"] == "ready" for s in good)
+    assert d.stop()[0] == 0
+    assert gw.get("out") == b"made\n"
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{count} sessions in {seconds:.1f} s; a broker's memory (Pss): {memory[0]} to {memory[-1]} KiB, "
+              f"median {memory[len(memory) // 2]}, all {sum(memory) >> 10} MiB")
