@@ -115,12 +115,12 @@ static int write_by(const struct recovery *k, const struct config *config, const
 		return err_set(err, -r, "%s", strerror(-r));
 	r = clients_get(clients, config, &config->mounts[0], &client, err);
 	if (r == 0)
-		r = staging_open(&staging, k->cache_dir, err);
+		r = watch_new(&watch, err);
+	if (r == 0)
+		r = staging_open(&staging, k->cache_dir, watch, err);
 	c.staging_dir = staging.dir;
 	if (r == 0)
 		r = arena_new(&arena, err);
-	if (r == 0)
-		r = watch_new(&watch, err);
 	c.arena = arena;
 	c.watch = watch;
 	if (r == 0)

@@ -70,23 +70,18 @@ static bool needs_objects(const struct config *config)
 
 static int make_staging(struct broker *b, const struct config *config, struct err *err)
 {
-	struct err why = ERR_INIT, proof = ERR_INIT;
+	struct err why = ERR_INIT;
 	int r;
 
 	if (!config->cache_dir && !needs_objects(config))
 		return 0;
-	r = staging_open(&b->staging, config->cache_dir, &why);
+	r = staging_open(&b->staging, config->cache_dir, b->watch, &why);
 	if (r == 0) {
 		log_info("broker", "staging in '%s'", b->staging.dir);
 		return 0;
 	}
 	if (config->cache_dir)
 		return err_set(err, -r, "%s; name a folder on a local disk with --cache-dir", err_text(&why));
-	r = watch_prove(NULL, &proof);
-	if (r < 0)
-		return err_set(err, -r,
-			       "this kernel does not tell when a file is closed, so nothing could be uploaded: %s",
-			       err_text(&proof));
 	log_warn("broker", "staging in memory, at most %" PRIu64 " MiB, nothing survives a kill: no folder will do: %s",
 		 config->memory_bytes >> 20, err_text(&why));
 	return 0;

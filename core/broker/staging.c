@@ -174,7 +174,7 @@ static int make_session(struct staging *s, const char *base, struct err *err)
 	return 0;
 }
 
-static int try_base(struct staging *s, const char *base, bool chosen, struct err *err)
+static int try_base(struct staging *s, const char *base, bool chosen, const struct watch *watch, struct err *err)
 {
 	int r = make_folders(base);
 
@@ -186,7 +186,7 @@ static int try_base(struct staging *s, const char *base, bool chosen, struct err
 	r = make_session(s, base, err);
 	if (r < 0)
 		return r;
-	r = watch_prove(s->dir, err);
+	r = watch ? watch_prove(watch, s->dir, err) : 0;
 	if (r < 0) {
 		staging_close(s);
 		return err_wrap(err, "'%s'", base);
@@ -194,12 +194,12 @@ static int try_base(struct staging *s, const char *base, bool chosen, struct err
 	return 0;
 }
 
-int staging_open(struct staging *s, const char *base, struct err *err)
+int staging_open(struct staging *s, const char *base, const struct watch *watch, struct err *err)
 {
 	char path[PATH_MAX], reasons[ERR_TEXT_MAX] = "";
 
 	if (base) {
-		if (try_base(s, base, false, err) == 0)
+		if (try_base(s, base, false, watch, err) == 0)
 			return 0;
 		return err_wrap(err, "the cache folder");
 	}
@@ -209,7 +209,7 @@ int staging_open(struct staging *s, const char *base, struct err *err)
 
 		if (!staging_candidate(i, path, sizeof(path)))
 			continue;
-		if (try_base(s, path, true, &why) == 0)
+		if (try_base(s, path, true, watch, &why) == 0)
 			return 0;
 		(void)snprintf(reasons + n, sizeof(reasons) - n, "%s%s", n ? "; " : "", err_text(&why));
 	}

@@ -23,6 +23,8 @@
 #define STAGING_FREE_BYTES GIB(1) /* less free space than that: not chosen by itself */
 #define STAGING_CANDIDATES 4
 
+struct watch;
+
 struct staging {
 	char dir[PATH_MAX]; /* this session's folder; "" : none, staging is in memory */
 	int lock_fd;        /* -1 with it */
@@ -41,12 +43,13 @@ bool staging_candidate(unsigned index, char *buf, size_t size);
 
 /**
  * staging_open() - make this session's folder
+ * @watch: what files in it must be fit for; NULL: nothing is watched in it.
  * @base: asked for by the user, made if missing; NULL: choose the first candidate that is writable, no tmpfs, passes
  *        watch_prove() and has 1 GiB free.
  * Return: 0; -ENOENT with the reasons where no candidate will do (the caller goes on in memory); where @base was given,
  * another negative errno with a sentence.
  */
-int staging_open(struct staging *s, const char *base, struct err *err);
+int staging_open(struct staging *s, const char *base, const struct watch *watch, struct err *err);
 
 /** staging_notes() - the folder of <base>/uploads, beside the sessions', where uploads are noted (s3/notes.h). */
 bool staging_notes(const char *base, char *buf, size_t size);

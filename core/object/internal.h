@@ -149,6 +149,7 @@ struct object_store {
 	_Atomic unsigned streaming; /* stream_run()s at work */
 	_Atomic uint64_t owed; /* what new files hold that was not sent: by the last tick, and what was claimed since */
 	_Atomic bool throttled; /* owed nears dirty_max: new files have to be claimed */
+	unsigned calm_ticks;    /* the ticker's */
 	bool stop, reaper_stop;
 	struct failure *failures;
 	struct fill *ended;   /* calls to be waited for and freed */

@@ -262,7 +262,8 @@ int object_ready_locked(struct object *o, const struct s3_info *info, enum objec
 	    arena_slot_new(o->store->config.arena); /* without a generation nobody could be told what is dropped */
 	r = make_stage_locked(o, size, intent != OBJECT_READ, err);
 	if (r == 0)
-		r = watch_add(o->store->config.watch, o->stage.ro, store_watch_ops(o, &ops), &o->watched, err);
+		r = watch_add(o->store->config.watch, o->stage.ro, o->stage.rw, store_watch_ops(o, &ops), &o->watched,
+			      err);
 	if (r < 0)
 		return r;
 	r = present_init(&o->present, size);

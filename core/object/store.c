@@ -17,6 +17,7 @@
  * referred to.
  */
 #define TICK_MS     200
+#define CALM_TICKS  20 /* with little owed, before writers need not claim any more */
 #define IDLE_JOBS   (JOB_COMMIT | JOB_IDLE)
 #define STATUS_ROWS 200
 
@@ -221,7 +222,9 @@ static void throttle(struct object_store *s, struct object **list, size_t count)
 	for (size_t i = 0; i < count; i++)
 		owed += stream_owes(list[i]);
 	s->owed = owed;
-	much = owed > s->config.dirty_max / 2;
+	/* A claim costs little, a writer that is let go too early is ahead by what it writes within a tick. */
+	s->calm_ticks = owed > s->config.dirty_max / 2 ? 0 : s->calm_ticks + 1;
+	much = s->calm_ticks == 0 || (s->throttled && s->calm_ticks < CALM_TICKS);
 	if (s->throttled == much)
 		return;
 	s->throttled = much;

@@ -15,8 +15,9 @@
  * for the other first; a commit waits for the parts that are under way, which it needs anyway.
  *
  * Holding back: the ticker adds up what new files hold that was not sent. When that is half of dirty_max their slots no
- * longer say that writes are free; each window of 8 MiB is claimed then, and beyond dirty_max the claim waits for parts
- * on their way. So a writer may be ahead by dirty_max and what it writes within a tick.
+ * longer say that writes are free, until little was owed for some seconds; each window of 8 MiB is claimed then, and
+ * beyond dirty_max the claim waits for parts on their way. So a writer may be ahead by dirty_max and what it writes within
+ * a tick.
  */
 #define HOLD_POLL_MS 20
 

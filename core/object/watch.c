@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "object/holders.h"
+#include "object/prove.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -14,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <uthash.h>
 #include <utlist.h>
@@ -33,6 +36,10 @@
  *
  * Why events are not believed alone: they come before the reference is gone, our own writable opens make some too, and
  * the queue may overflow. Why the lease is not tried without events: 100,000 files would cost 50 ms a round.
+ *
+ * Without leases (gVisor) `nobody()` looks through /proc instead. What a lease knows and that does not is a descriptor
+ * on its way to a program: so the broker keeps its own of what it sent until the program speaks again (conn.c), and its
+ * own count, but for those of the file itself.
  */
 enum { WRITERS = 1, HOLDERS = 2 };
 
@@ -46,6 +53,7 @@ enum { WRITERS = 1, HOLDERS = 2 };
 struct watched {
 	struct watch *watch;
 	int fd, wd;
+	struct holders_file file;
 	struct watch_ops ops;
 	pthread_mutex_t gate;
 	unsigned want, handed; /* handed: how often watch_handed_out() was called */
@@ -66,6 +74,7 @@ struct watch {
 	struct watched *calling; /* the file whose callback runs, or that is being tried */
 	uint64_t sweep_due_ns;
 	bool unwatched; /* some file has no inotify watch: sweep */
+	bool scans;     /* no leases: /proc is looked through */
 	bool stop;
 };
 
@@ -112,17 +121,22 @@ static void stir_locked(struct watched *f)
 		f->stirred = true;
 }
 
-/* One try. A granted lease is given up at once: while it is held, openers block. */
-static bool try_lease(struct watched *f, int type)
+/* Is nobody left that can write (WRITERS), or nobody at all (HOLDERS)? A granted lease is given up at once: while it is
+ * held, openers block. */
+static bool nobody(struct watched *f, unsigned who)
 {
-	bool granted;
+	bool none;
 
 	pthread_mutex_lock(&f->gate);
-	granted = fcntl(f->fd, F_SETLEASE, type) == 0;
-	if (granted)
-		(void)fcntl(f->fd, F_SETLEASE, F_UNLCK);
+	if (f->watch->scans) {
+		none = !(holders_look(&f->file) & (who == WRITERS ? HOLDERS_WRITER : HOLDERS_ANY));
+	} else {
+		none = fcntl(f->fd, F_SETLEASE, who == WRITERS ? F_RDLCK : F_WRLCK) == 0;
+		if (none)
+			(void)fcntl(f->fd, F_SETLEASE, F_UNLCK);
+	}
 	pthread_mutex_unlock(&f->gate);
-	return granted;
+	return none;
 }
 
 static void put_off_locked(struct watched *f)
@@ -142,9 +156,9 @@ static void attend_locked(struct watched *f)
 
 	w->calling = f;
 	pthread_mutex_unlock(&w->lock);
-	if ((want & WRITERS) && try_lease(f, F_RDLCK))
+	if ((want & WRITERS) && nobody(f, WRITERS))
 		granted |= WRITERS;
-	if ((want & HOLDERS) && try_lease(f, F_WRLCK))
+	if ((want & HOLDERS) && nobody(f, HOLDERS))
 		granted |= HOLDERS;
 	pthread_mutex_lock(&w->lock);
 	if (f->removed) {
@@ -263,6 +277,26 @@ static void *watch_main(void *arg)
 	return NULL;
 }
 
+/* What this system tells of files that are closed. Return: 0; -EOPNOTSUPP: nothing. */
+static int choose_way(struct watch *w, struct err *err)
+{
+	struct err leases = ERR_INIT, scans = ERR_INIT;
+
+	w->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	w->unwatched = w->inotify < 0;
+	if (w->unwatched)
+		log_warn("watch", "inotify_init1: %s, sweeping instead", strerror(errno));
+	if (prove_leases(NULL, &leases) == 0)
+		return 0;
+	if (prove_scans(NULL, &scans) < 0)
+		return err_set(err, EOPNOTSUPP,
+			       "this kernel does not tell when a file is closed, so nothing could be uploaded: %s; %s",
+			       err_text(&leases), err_text(&scans));
+	log_info("watch", "%s: looking through /proc instead", err_text(&leases));
+	w->scans = w->unwatched = true;
+	return 0;
+}
+
 int watch_new(struct watch **ret, struct err *err)
 {
 	struct watch *w = calloc(1, sizeof(*w));
@@ -272,10 +306,12 @@ int watch_new(struct watch **ret, struct err *err)
 	if (!w)
 		return err_set(err, ENOMEM, "watching files: no memory");
 	signal(SIGIO, SIG_IGN); /* an opener that meets a lease makes the kernel send it */
-	w->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (w->inotify < 0) {
-		log_warn("watch", "inotify_init1: %s, sweeping instead", strerror(errno));
-		w->unwatched = true;
+	r = choose_way(w, err);
+	if (r < 0) {
+		if (w->inotify >= 0)
+			close(w->inotify);
+		free(w);
+		return r;
 	}
 	w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&w->lock, NULL);
@@ -314,13 +350,19 @@ struct watch *watch_free(struct watch *w)
 	return NULL;
 }
 
-int watch_add(struct watch *w, int fd, const struct watch_ops *ops, struct watched **ret, struct err *err)
+int watch_add(struct watch *w, int fd, int own, const struct watch_ops *ops, struct watched **ret, struct err *err)
 {
 	struct watched *f = calloc(1, sizeof(*f));
 	char path[64];
+	struct stat st;
 
 	if (!f)
 		return err_set(err, ENOMEM, "watching a file: no memory");
+	if (fstat(fd, &st) < 0) {
+		free(f);
+		return err_set(err, errno, "watching a file: %s", strerror(errno));
+	}
+	f->file = (struct holders_file){ st.st_dev, st.st_ino, { fd, own } };
 	f->watch = w;
 	f->fd = fd;
 	f->wd = -1;
@@ -406,81 +448,36 @@ void watch_unlock(struct watched *f)
 
 bool watch_try_no_writers(struct watched *f)
 {
-	return try_lease(f, F_RDLCK);
+	return nobody(f, WRITERS);
+}
+
+bool watch_keeps_sent(struct watch *w, int fd)
+{
+	const struct watched *f = NULL;
+	struct stat st;
+
+	if (!w->scans || fstat(fd, &st) < 0)
+		return false;
+	pthread_mutex_lock(&w->lock);
+	DL_FOREACH (w->all, f) {
+		if (f->file.dev == st.st_dev && f->file.ino == st.st_ino)
+			break;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return f;
 }
 
 bool watch_try_no_holders(struct watched *f)
 {
-	return try_lease(f, F_WRLCK);
+	return nobody(f, HOLDERS);
 }
 
-/* What is tried in prove(): each line is a fact that the rest of this file stands on. @in: -1 where files are swept. */
-static const char *prove_fd(int ro, int in)
+int watch_prove(const struct watch *w, const char *dir, struct err *err)
 {
-	struct pollfd pf = { .fd = in, .events = POLLIN };
-	char path[64], buf[512];
-	int writer, reader;
-	bool bad;
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", ro);
-	if (in >= 0 && inotify_add_watch(in, path, IN_CLOSE_WRITE) < 0)
-		return "inotify refuses the file";
-	if (fcntl(ro, F_SETLEASE, F_WRLCK) < 0 || fcntl(ro, F_SETLEASE, F_UNLCK) < 0)
-		return "no lease is granted on a file that nobody holds";
-	writer = open(path, O_RDWR | O_CLOEXEC);
-	if (writer < 0)
-		return "the file cannot be opened again";
-	bad = fcntl(ro, F_SETLEASE, F_RDLCK) == 0;
-	close(writer);
-	if (bad)
-		return "a read lease is granted although there is a writer";
-	if (in >= 0 && (poll(&pf, 1, 1000) != 1 || read(in, buf, sizeof(buf)) <= 0))
-		return "no event comes when a writer closes";
-	for (int i = 0; fcntl(ro, F_SETLEASE, F_RDLCK) < 0; i++) {
-		if (i == 100)
-			return "no read lease is granted after the last writer closed";
-		usleep(1000);
-	}
-	(void)fcntl(ro, F_SETLEASE, F_UNLCK);
-	reader = open(path, O_RDONLY | O_CLOEXEC);
-	bad = reader < 0 || fcntl(ro, F_SETLEASE, F_WRLCK) == 0;
-	if (reader >= 0)
-		close(reader);
-	return bad ? "a write lease is granted although there is a reader" : NULL;
+	return w->scans ? prove_scans(dir, err) : prove_leases(dir, err);
 }
 
-int watch_prove(const char *dir, struct err *err)
+bool watch_scans(const struct watch *w)
 {
-	cleanup_close int in = inotify_init1(IN_CLOEXEC);
-	cleanup_close int rw = -1;
-	cleanup_close int ro = -1;
-	char path[PATH_MAX];
-	const char *wrong;
-
-	signal(SIGIO, SIG_IGN);
-	if (in < 0 && errno != EMFILE) /* the user has no instance left, which many sessions have: watch_new() sweeps */
-		return err_set(err, EOPNOTSUPP, "inotify_init1: %s", strerror(errno));
-	if (dir) {
-		if (snprintf(path, sizeof(path), "%s/.proof-XXXXXX", dir) >= (int)sizeof(path))
-			return err_set(err, EOPNOTSUPP, "'%s': %s", dir, strerror(ENAMETOOLONG));
-		rw = mkostemp(path, O_CLOEXEC);
-		if (rw < 0)
-			return err_set(err, EOPNOTSUPP, "making a file in '%s': %s", dir, strerror(errno));
-		(void)unlink(path);
-	} else {
-		rw = memfd_create("s3shim-proof", MFD_CLOEXEC);
-		if (rw < 0)
-			return err_set(err, EOPNOTSUPP, "memfd_create: %s", strerror(errno));
-	}
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", rw);
-	ro = open(path, O_RDONLY | O_CLOEXEC);
-	if (ro < 0)
-		return err_set(err, EOPNOTSUPP, "opening '%s' again: %s", path, strerror(errno));
-	if (dir)
-		close(steal_fd(&rw)); /* it would count as a writer */
-	wrong = prove_fd(ro, in);
-	if (wrong)
-		return err_set(err, EOPNOTSUPP, "leases on %s%s%s do not work: %s", dir ? "'" : "",
-			       dir ? dir : "memfds", dir ? "'" : "", wrong);
-	return 0;
+	return w->scans;
 }

@@ -10,6 +10,8 @@
  *    lease is tried again with back-off, 50 us to 100 ms, until it is granted or another open shows up.
  *  - A held lease blocks openers: it is given up at once. SIGIO must be ignored. Whoever reopens the file for writing
  *    holds the file's own lock meanwhile (watch_lock), so that a try and an open never cross.
+ *  - Where no lease is granted (gVisor) /proc tells who is left (holders.h), and every file is looked for ten times a
+ *    second, once a second when it has been held for some: what watch_new() finds out.
  *  - The queue holds 16,384 events, a user has 128 inotify instances: on overflow, and where there is no instance, a
  * sweep tries every watched file (0.5 us each).
  *
@@ -33,21 +35,21 @@ struct watch_ops {
 	void *arg;
 };
 
+/** watch_new() - Return: 0; -EOPNOTSUPP: neither leases nor /proc tell; -ENOMEM, -EAGAIN. */
 int watch_new(struct watch **ret, struct err *err);
 struct watch *watch_free(struct watch *w); /* every watched file must have been removed; returns NULL */
 
-/**
- * watch_prove() - do inotify and leases work as above on files in @dir (NULL: on a memfd)?
- * Where the user has no inotify instance left, leases alone.
- * Makes a file there and tries. Return: 0; -EOPNOTSUPP with a sentence.
- */
-int watch_prove(const char *dir, struct err *err);
+/** watch_prove() - does what @w stands on work for files in @dir? Return: 0; -EOPNOTSUPP with a sentence. */
+int watch_prove(const struct watch *w, const char *dir, struct err *err);
+/** watch_scans() - there are no leases here. */
+bool watch_scans(const struct watch *w);
 
 /**
  * watch_add() - watch the inode of @fd (borrowed, O_RDONLY, stays open until watch_remove())
+ * @own: another descriptor of the broker's that holds nobody up (a memfd's first), or -1.
  * Nothing is reported until watch_handed_out() has been called once.
  */
-int watch_add(struct watch *w, int fd, const struct watch_ops *ops, struct watched **ret, struct err *err);
+int watch_add(struct watch *w, int fd, int own, const struct watch_ops *ops, struct watched **ret, struct err *err);
 void watch_remove(struct watched *f); /* no callback runs when it has returned, unless called from one; NULL is fine */
 
 /** watch_handed_out() - a descriptor was given to a program: from now on its end is of interest. */
@@ -63,5 +65,11 @@ void watch_unlock(struct watched *f);
  */
 bool watch_try_no_writers(struct watched *f);
 bool watch_try_no_holders(struct watched *f);
+
+/**
+ * watch_keeps_sent() - must the sender of @fd keep it until the program has received it?
+ * Without leases a descriptor on its way is seen by nobody.
+ */
+bool watch_keeps_sent(struct watch *w, int fd);
 
 #endif

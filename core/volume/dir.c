@@ -243,7 +243,7 @@ int dir_open(struct volume *v, struct watch *watch, const struct dir_source *ops
 		rc = fd < 0 ? fd : 0;
 	}
 	if (rc == 0 && watch)
-		rc = watch_add(watch, d->fd, &watching, &d->watched, err);
+		rc = watch_add(watch, d->fd, -1, &watching, &d->watched, err);
 	if (rc) {
 		if (fd >= 0)
 			close(fd);

@@ -39,7 +39,7 @@ static struct staging must_open(const char *folder)
 	struct staging s = STAGING_INIT;
 	struct err err = ERR_INIT;
 
-	cr_assert_eq(staging_open(&s, folder, &err), 0, "%s", err_text(&err));
+	cr_assert_eq(staging_open(&s, folder, NULL, &err), 0, "%s", err_text(&err));
 	return s;
 }
 
@@ -133,10 +133,10 @@ Test(staging, a_folder_that_cannot_be_is_a_sentence)
 
 	snprintf(path, sizeof(path), "%s/file", base);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	cr_assert_lt(staging_open(&s, path, &err), 0);
+	cr_assert_lt(staging_open(&s, path, NULL, &err), 0);
 	cr_assert_not_null(strstr(err_text(&err), path), "%s", err_text(&err));
 	cr_assert_eq(s.lock_fd, -1);
-	cr_assert_lt(staging_open(&s, "/proc/s3shim", &err), 0);
+	cr_assert_lt(staging_open(&s, "/proc/s3shim", NULL, &err), 0);
 }
 
 Test(staging, candidates_in_their_order)
