@@ -110,86 +110,9 @@ static const struct {
 	{ HOOK_nftw64, HOOK_nftw },
 };
 
-/* ---- the list ---- */
-
-struct listing {
-	uint32_t count;
-	bool behind; /* ours was seen */
-};
-
-static bool maps(const struct dl_phdr_info *info, const void *address)
-{
-	ElfW(Addr) a = (ElfW(Addr))address - info->dlpi_addr;
-
-	for (int i = 0; i < info->dlpi_phnum; i++)
-		if (info->dlpi_phdr[i].p_type == PT_LOAD && a >= info->dlpi_phdr[i].p_vaddr &&
-		    a - info->dlpi_phdr[i].p_vaddr < info->dlpi_phdr[i].p_memsz)
-			return true;
-	return false;
-}
-
-static bool is_vdso(const struct dl_phdr_info *info)
-{
-	static const char prefix[] = "linux-"; /* linux-vdso.so.1, linux-gate.so.1 */
-
-	return info->dlpi_name && strncmp(info->dlpi_name, prefix, sizeof(prefix) - 1) == 0;
-}
-
-/* LD_PRELOAD may have named us relative to the folder that was current at start. */
-static void remember_path(const char *name)
-{
-	size_t at, len = name ? strlen(name) : 0;
-	long n;
-
-	library_path = name;
-	if (!len || name[0] == '/')
-		return;
-	library_path = "";
-	n = SYS(getcwd, relative_path, sizeof(relative_path));
-	at = n > 1 ? (size_t)n - 1 : sizeof(relative_path);
-	if (at + 1 + len >= sizeof(relative_path))
-		return;
-	relative_path[at++] = '/';
-	memcpy(relative_path + at, name, len + 1);
-	library_path = relative_path;
-}
-
-static int list_one(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	struct listing *l = arg;
-
-	(void)size;
-	if (!l->behind) {
-		l->behind = maps(info, &listed);
-		if (l->behind)
-			remember_path(info->dlpi_name);
-		return 0;
-	}
-	if (is_vdso(info))
-		return 0;
-	for (int i = 0; i < info->dlpi_phnum; i++)
-		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC && l->count < OBJECTS_MAX) {
-			objects[l->count].base = info->dlpi_addr;
-			objects[l->count++].dyn = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-		}
-	return 0;
-}
-
-static uint32_t list(void)
-{
-	uint32_t n = atomic_load_explicit(&listed, memory_order_acquire);
-	struct listing l = { 0 };
-
-	if (likely(n))
-		return n - 1;
-	dl_iterate_phdr(list_one, &l);
-	atomic_store_explicit(&listed, l.count + 1, memory_order_release);
-	return l.count;
-}
-
 /* ---- one object ---- */
 
-/* glibc has relocated the pointers in the section, musl and the vdso have not. */
+/* glibc has relocated the pointers in the section, musl has not. */
 static const void *pointer(const struct object *o, ElfW(Addr) value)
 {
 	return (const void *)(value < o->base ? value + o->base : value);
@@ -226,6 +149,97 @@ static bool symbols_of(const struct object *o, struct symbols *ret)
 	*ret = s;
 	return true;
 }
+
+/* ---- the list ---- */
+
+struct listing {
+	uint32_t count;
+	bool behind; /* ours was seen */
+};
+
+static bool maps(const struct dl_phdr_info *info, const void *address)
+{
+	ElfW(Addr) a = (ElfW(Addr))address - info->dlpi_addr;
+
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_LOAD && a >= info->dlpi_phdr[i].p_vaddr &&
+		    a - info->dlpi_phdr[i].p_vaddr < info->dlpi_phdr[i].p_memsz)
+			return true;
+	return false;
+}
+
+static bool is_vdso(const struct dl_phdr_info *info)
+{
+	static const char prefix[] = "linux-"; /* linux-vdso.so.1, linux-gate.so.1 */
+
+	return info->dlpi_name && strncmp(info->dlpi_name, prefix, sizeof(prefix) - 1) == 0;
+}
+
+/* musl lists the vdso without a name, and gVisor's is linked to the end of the address space. */
+static bool is_sound(const struct dl_phdr_info *info, const struct object *o)
+{
+	struct symbols s;
+
+	return symbols_of(o, &s) && maps(info, s.sym) && maps(info, s.str) && maps(info, s.gnu ? s.gnu : s.sysv);
+}
+
+/* LD_PRELOAD may have named us relative to the folder that was current at start. */
+static void remember_path(const char *name)
+{
+	size_t at, len = name ? strlen(name) : 0;
+	long n;
+
+	library_path = name;
+	if (!len || name[0] == '/')
+		return;
+	library_path = "";
+	n = SYS(getcwd, relative_path, sizeof(relative_path));
+	at = n > 1 ? (size_t)n - 1 : sizeof(relative_path);
+	if (at + 1 + len >= sizeof(relative_path))
+		return;
+	relative_path[at++] = '/';
+	memcpy(relative_path + at, name, len + 1);
+	library_path = relative_path;
+}
+
+static int list_one(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct listing *l = arg;
+
+	(void)size;
+	if (!l->behind) {
+		l->behind = maps(info, &listed);
+		if (l->behind)
+			remember_path(info->dlpi_name);
+		return 0;
+	}
+	if (is_vdso(info))
+		return 0;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		struct object o = { .base = info->dlpi_addr };
+
+		if (info->dlpi_phdr[i].p_type != PT_DYNAMIC || l->count == OBJECTS_MAX)
+			continue;
+		o.dyn = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+		if (is_sound(info, &o))
+			objects[l->count++] = o;
+	}
+	return 0;
+}
+
+static uint32_t list(void)
+{
+	uint32_t n = atomic_load_explicit(&listed, memory_order_acquire);
+	struct listing l = { 0 };
+
+	if (likely(n))
+		return n - 1;
+	dl_iterate_phdr(list_one, &l);
+	atomic_store_explicit(&listed, l.count + 1, memory_order_release);
+	return l.count;
+}
+
+/* ---- names in it ---- */
 
 static const ElfW(Sym) * matches(const struct symbols *s, uint32_t i, const char *name, bool hidden)
 {

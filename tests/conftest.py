@@ -77,6 +77,7 @@ class Mount:
 
     point = "/s3"
     env = {}
+    under = []  # a command that s3run runs under
 
     def __init__(self, scratch):
         self.scratch = scratch
@@ -93,7 +94,7 @@ class Mount:
 
     def s3run(self, argv, options=(), log=None, stats=None):
         """The command line that runs argv on this mount."""
-        line = [S3RUN, *self.mount_options(), "--cache-dir", self.scratch / "cache"]
+        line = [*self.under, S3RUN, *self.mount_options(), "--cache-dir", self.scratch / "cache"]
         line += ["--log", log, "--log-level", "debug"] if log else []
         line += ["--stats", stats] if stats else []
         return [str(a) for a in [*line, *options, "--", *argv]]

@@ -5,7 +5,6 @@
 #include "broker/dispatch.h"
 #include "broker/files.h"
 #include "broker/session.h"
-#include "object/watch.h"
 
 #include <signal.h>
 #include <string.h>
@@ -30,7 +29,6 @@ int conn_new(struct broker *b, int fd, const struct peer *peer, bool greeted, bo
 	}
 	c->broker = b;
 	c->fd = c->reader.fd = fd;
-	c->sent = -1;
 	c->greeted = greeted;
 	c->control = control;
 	offset_waiter_init(&c->waiter, fd);
@@ -48,16 +46,15 @@ int conn_new(struct broker *b, int fd, const struct peer *peer, bool greeted, bo
 	return 0;
 }
 
-static void forget_sent(struct conn *c)
+static void received(struct conn *c)
 {
-	if (c->sent >= 0)
-		close(c->sent);
-	c->sent = -1;
+	if (c->sent)
+		files_received(c->broker->files, c->sent);
+	c->sent = 0;
 }
 
 struct conn *conn_free(struct conn *c)
 {
-	forget_sent(c);
 	close(c->fd);
 	offset_waiter_deinit(&c->waiter);
 	free(c->reply);
@@ -122,7 +119,7 @@ static int serve_one(struct conn *c)
 	int fd, r;
 
 	r = frame_read(&c->reader);
-	forget_sent(c);
+	received(c);
 	if (r != 0)
 		return r;
 	r = wire_check_request(c->reader.buf, c->reader.size, &request);
@@ -132,9 +129,7 @@ static int serve_one(struct conn *c)
 	if (size < 0)
 		return (int)size;
 	r = frame_send(c->fd, c->reply, (size_t)size, fd);
-	if (fd >= 0 && r == 0 && watch_keeps_sent(c->broker->watch, fd))
-		c->sent = fd;
-	else if (fd >= 0)
+	if (fd >= 0)
 		close(fd);
 	if (r == -ETOOMANYREFS)
 		r = frame_send(c->fd, c->reply, dispatch_fail(c->reply, -EMFILE), -1);
@@ -153,6 +148,7 @@ static void *conn_main(void *arg)
 		log_warn("broker", "process %ld broke the protocol, cutting it off", (long)c->peer.pid);
 	else if (r < 0 && r != -ECONNRESET && r != -EPIPE)
 		log_info("broker", "connection of process %ld: %s", (long)c->peer.pid, strerror(-r));
+	received(c);
 	release_all(c);
 	(void)shutdown(c->fd,
 		       SHUT_RDWR); /* the peer learns it now; the number is free only when the thread was joined */

@@ -19,8 +19,8 @@ struct conn {
 	struct offset_waiter waiter;
 	struct description *held; /* whose offset lock it owns, each with a reference; under broker->held_lock */
 
-	int fd;   /* owned */
-	int sent; /* a copy of what was sent last, until the peer speaks again (watch_keeps_sent()), or -1 */
+	int fd;               /* owned */
+	uint64_t sent;        /* whose descriptor was sent last, until the peer speaks again (files_received()), or 0 */
 	unsigned char *reply; /* WIRE_REPLY_MAX bytes */
 	pthread_t thread;
 	struct conn *prev, *next; /* the server's */

@@ -100,6 +100,23 @@ struct description *files_get(struct files *files, uint64_t id)
 	return d;
 }
 
+static void close_sent(struct description *d)
+{
+	int fd = atomic_exchange(&d->sent, -1);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+void files_received(struct files *files, uint64_t id)
+{
+	struct description *d = files_get(files, id);
+
+	if (d)
+		close_sent(d);
+	files_put(d);
+}
+
 void files_ref(struct description *d)
 {
 	atomic_fetch_add(&d->refs, 1);
@@ -112,6 +129,7 @@ void files_put(struct description *d)
 	if (!d || atomic_fetch_sub(&d->refs, 1) != 1)
 		return;
 	files = d->files;
+	close_sent(d);
 	vfile_free(d->vfile);
 	offset_deinit(&d->offset);
 	free(d->path);

@@ -25,6 +25,8 @@ struct description {
 	uint32_t kind, slot, flags; /* flags: open(2)'s */
 	char *path;                 /* absolute, as it was opened; a rename leaves it behind */
 
+	_Atomic int sent; /* a copy of its descriptor, until the program has it (watch_keeps_sent()), or -1 */
+
 	struct offset_lock offset;
 	struct conn *holder; /* the connection that owns the offset lock; under broker->held_lock, as what follows */
 	struct description *held_next; /* of the same owner */
@@ -44,6 +46,9 @@ struct files *files_free(struct files *files);
  * Return: 0; -ENOMEM, and the vfile is still the caller's.
  */
 int files_add(struct files *files, const struct description *what, uint64_t *ret_id);
+
+/** files_received() - the program has the descriptor that OPEN was answered with: it spoke again, or of the file. */
+void files_received(struct files *files, uint64_t id);
 
 /** files_get() - with a reference, or NULL. */
 struct description *files_get(struct files *files, uint64_t id);

@@ -4,6 +4,7 @@
 #include "broker/dispatch.h"
 #include "broker/files.h"
 #include "broker/session.h"
+#include "object/watch.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -62,11 +63,25 @@ static void answer_open(struct wire_open_rep *a, const struct volume_opened *o, 
 	a->slot = o->slot;
 }
 
+static int add_file(struct exchange *x, struct description *d, uint64_t *ret_id)
+{
+	int r;
+
+	if (watch_keeps_sent(x->broker->watch, x->fd))
+		d->sent = fcntl(x->fd, F_DUPFD_CLOEXEC, 0);
+	r = files_add(x->broker->files, d, ret_id);
+	if (d->sent >= 0 && r == 0)
+		x->conn->sent = *ret_id;
+	else if (d->sent >= 0)
+		close(d->sent);
+	return r;
+}
+
 int on_open(struct exchange *x, const struct wire_open_req *q, struct wire_open_rep *a)
 {
 	struct volume *v = exchange_volume(x, q->mount);
 	struct volume_opened o = { .fd = -1, .slot = WIRE_NO_SLOT };
-	struct description d = { 0 };
+	struct description d = { .sent = -1 };
 	char path[2 * WIRE_PATH_MAX + 2];
 	int r;
 
@@ -79,7 +94,7 @@ int on_open(struct exchange *x, const struct wire_open_req *q, struct wire_open_
 	r = describe(x, v, q, &o, &d, path, sizeof(path));
 	/* The id is made before the descriptor leaves: its end can be reported only after. */
 	if (r == 0 && o.file)
-		r = files_add(x->broker->files, &d, &a->file);
+		r = add_file(x, &d, &a->file);
 	if (r < 0) {
 		vfile_free(o.file);
 		return r;
@@ -177,6 +192,7 @@ int on_closed(struct exchange *x, const struct wire_closed_req *q, struct wire_c
 		a->last = 1;
 		return files_ended(x->broker->files, q->file);
 	}
+	files_received(x->broker->files, q->file);
 	r = vfile_closed(d->vfile, &x->call, &last);
 	a->last = last;
 	return r;

@@ -215,9 +215,23 @@ static int page_get(struct s3dir *s, struct err *err)
 	return rc;
 }
 
+/* What the open fetched is told only while this session has changed nothing in the folder since. */
+static void drop_changed_first(struct s3dir *s)
+{
+	bool changed;
+
+	pthread_mutex_lock(&s->v->space->names.lock);
+	changed = s->node->changes != s->first.changes;
+	pthread_mutex_unlock(&s->v->space->names.lock);
+	if (changed)
+		first_page_drop(&s->first);
+}
+
 /* The next page, from wherever it comes. */
 static int next_page(struct s3dir *s, struct err *err)
 {
+	if (!s->l && s->first.listing)
+		drop_changed_first(s);
 	if (!s->l && s->first.listing) {
 		s->l = s->first.listing;
 		s->changes = s->first.changes;

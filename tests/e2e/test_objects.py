@@ -302,6 +302,23 @@ def test_directories(s3):
     assert s3.keys() == [] and "made/" in s3.all_keys() and "marked/" not in s3.all_keys()
 
 
+def test_names_made_in_a_folder_that_is_open(gw):
+    """The open's own listing, which proved that the folder is there, is old by then."""
+    gw.put("sub/x", b"1")
+    r = gw.python("""
+import os, time
+os.listdir('/s3/sub')
+time.sleep(1.3)  # what is known of it is asked for again
+fd = os.open('/s3/sub', os.O_RDONLY)
+os.close(os.open('y', os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=fd))
+os.mkdir('z', dir_fd=fd)
+os.symlink('x', 'l', dir_fd=fd)
+os.rename('/s3/sub/x', '/s3/sub/w')
+print(*sorted(os.listdir(fd)))
+""")
+    assert r.out == "l w y z\n"
+
+
 def test_object_that_is_also_a_prefix(s3):
     """`k` beside `k/c`: the object wins, its name is shown once. (versitygw cannot hold both.)"""
     s3.put("k", b"object")

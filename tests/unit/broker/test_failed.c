@@ -56,8 +56,10 @@ Test(failed, a_forgotten_description_answers_with_its_status_for_ever)
 	uint64_t lost_id, kept_id;
 
 	cr_assert_eq(files_new(&files), 0);
-	cr_assert_eq(files_add(files, &(struct description){ .vfile = &lost, .path = "/s3/a" }, &lost_id), 0);
-	cr_assert_eq(files_add(files, &(struct description){ .vfile = &kept, .path = "/s3/b" }, &kept_id), 0);
+	cr_assert_eq(files_add(files, &(struct description){ .vfile = &lost, .sent = -1, .path = "/s3/a" }, &lost_id),
+		     0);
+	cr_assert_eq(files_add(files, &(struct description){ .vfile = &kept, .sent = -1, .path = "/s3/b" }, &kept_id),
+		     0);
 	files_gone(files, &lost, -ESTALE);
 	files_gone(files, &kept, 0);
 	for (int asked = 0; asked < 2; asked++) {
