@@ -1,13 +1,14 @@
 #!/bin/bash
-# Install, build with -Werror and test: tests/run.sh [unit|probe|e2e|fault|lint|asan|tsan|model|bench|programs]... [pytest or ctest options]
+# Install, build with -Werror and test: tests/run.sh [unit|probe|e2e|fault|lint|asan|tsan|model|bench|programs|gvisor]... [pytest or ctest options]
 #
-#   tests/run.sh                     everything but bench and programs
+#   tests/run.sh                     everything but bench, programs and gvisor
 #   tests/run.sh unit                Criterion programs, by ctest
 #   tests/run.sh e2e -k rename       scenarios whose name contains "rename"
 #   tests/run.sh asan                units and the scenarios marked `sanitized`, broker and tools under ASan and UBSan
 #   tests/run.sh tsan                those scenarios under ThreadSanitizer
 #   tests/run.sh model --minutes N   random calls, natively and on a mount, for so long (--seed S, --shrink, -k s3)
 #   tests/run.sh programs            every scenario of tests/e2e/programs; writes docs/COMPATIBILITY.md
+#   tests/run.sh gvisor              programs and objects once more, all of it inside gVisor (as root)
 #   tests/run.sh bench               figures as JSON; never fails because of a time
 #
 # The shim itself is never instrumented: it lives in programs that are not. The status is not 0 when anything failed.
@@ -19,8 +20,8 @@ unset LD_PRELOAD "${!AWS_@}" "${!S3SHIM_@}" PYTHONPATH VIRTUAL_ENV
 parts=()
 while [ $# -gt 0 ] && [[ $1 != -* ]]; do
 	case $1 in
-	unit | probe | e2e | fault | lint | asan | tsan | model | bench | programs) parts+=("$1") ;;
-	*) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	unit | probe | e2e | fault | lint | asan | tsan | model | bench | programs | gvisor) parts+=("$1") ;;
+	*) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 	shift
 done
@@ -62,6 +63,15 @@ sanitized() { # preset, options
 	return $status
 }
 
+# No leases, other errnos of the kernel's own: so no probes, which compare those.
+in_gvisor() {
+	local runsc
+	runsc=$(tests/support/install.sh gvisor) || return 1
+	"$runsc" --network=none --ignore-cgroups do env PATH="$PATH" HOME="$HOME" S3SHIM_BUILD=build/ci S3SHIM_TEST_TIMEOUT=300 \
+		/usr/bin/python3 -m pytest -p no:cacheprovider -q -rfEs --tb=short -k "not radosgw" \
+		tests/e2e/test_noleases.py tests/e2e/test_objects.py tests/e2e/test_programs.py tests/e2e/test_bare.py "$@"
+}
+
 mkdir -p build
 tests/support/install.sh test versitygw >/dev/null || exit 1
 tests/support/install.sh busybox >/dev/null || true # its scenario says that it was not run
@@ -86,6 +96,7 @@ for part in "${parts[@]}"; do
 		step programs python_tests ci tests/e2e/test_matrix.py "$@"
 		unset S3SHIM_PROGRAMS S3SHIM_COMPATIBILITY
 		;;
+	gvisor) step gvisor in_gvisor "$@" ;;
 	bench) tests/support/install.sh bench && S3SHIM_BUILD=build/ci step bench /usr/bin/python3 tests/bench/bench.py "$@" ;;
 	esac
 done

