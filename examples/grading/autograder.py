@@ -24,8 +24,9 @@ assignment.json:
     tests    name, command, stdin, expected_stdout, max_score, visibility; what is printed must be what is expected, but
              for white space at the end
 
-Without user namespaces bwrap cannot run: that is said, and --sandbox none runs submissions without it. They have the
-grader's network and its user's files then: for a container that holds one submission and no key in a file.
+Without user namespaces bwrap cannot run: that is said, and --sandbox none runs submissions without it. They have the network
+then and the files of their user, who is nobody where the grader is root, else the grader's: for a container that holds one
+submission and no key in a file.
 """
 import argparse
 import ctypes
@@ -58,6 +59,7 @@ NO_SANDBOX = 71  # EX_OSERR
 STORE_FAILED = 75  # EX_TEMPFAIL
 OUTPUT_MAX = 20_000
 PR_SET_DUMPABLE = 4
+NOBODY = 65534
 
 
 class Fault(Exception):
@@ -95,7 +97,7 @@ def program_environment():
     return {"PATH": "/usr/bin:/bin", "HOME": "/submission", "LANG": "C.UTF-8", **kept}
 
 
-def in_bwrap(command, work):
+def in_bwrap(work):
     environment = program_environment()
     library = environment["LD_PRELOAD"].rpartition(":")[2]
     socket = os.path.dirname(environment["S3SHIM_SOCKET"])
@@ -105,39 +107,60 @@ def in_bwrap(command, work):
             "--ro-bind", socket, socket, "--bind", str(work), "/submission", "--chdir", "/submission", "--clearenv"]
     for name, value in environment.items():
         line += ["--setenv", name, value]
-    return [*line, "--", *command]
+    return [*line, "--"]
 
 
-def run_command(command, work, sandbox, limits, stdin=""):
-    """Return: status (None: out of time), stdout, stderr, cut to OUTPUT_MAX."""
+def without_bwrap(work):
+    """How to start commands without a sandbox: as nobody, where we can, since root reads every process's environment; with the
+    library as he can read it. Called before any command ran: what paths lead to is still what was handed in."""
+    environment = program_environment()
+    if os.geteuid() != 0:
+        return {"env": environment}
+    library = shutil.copy(environment["LD_PRELOAD"].rpartition(":")[2], work.parent)
+    os.chmod(library, 0o755)
+    for path in [work, *work.rglob("*")]:
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    return {"env": {**environment, "LD_PRELOAD": library}, "user": NOBODY, "group": NOBODY, "extra_groups": []}
 
-    def limit():
-        mb = 1 << 20
+
+class Sandbox:
+    """Where commands of one submission run."""
+
+    def __init__(self, kind, work, limits):
+        self.work, self.limits = work, limits
+        if kind == "bwrap":
+            self.line, self.how = in_bwrap(work), {"env": {"PATH": "/usr/bin:/bin"}}
+        else:
+            self.line, self.how = [], without_bwrap(work)
+
+    def run(self, command, stdin=""):
+        """Return: status (None: out of time), stdout, stderr, cut to OUTPUT_MAX."""
+        # In files, not pipes: what it prints without end is a file that grew too large.
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            given.write(stdin.encode())
+            given.seek(0)
+            p = subprocess.Popen([*self.line, *command], stdin=given, stdout=out, stderr=err, cwd=self.work, start_new_session=True,
+                                 preexec_fn=self._limit, **self.how)
+            try:
+                status = p.wait(self.limits["seconds"])
+            except subprocess.TimeoutExpired:
+                status = None
+            try:
+                os.killpg(p.pid, signal.SIGKILL)  # and whatever it left running
+            except ProcessLookupError:
+                pass
+            p.wait()
+            texts = []
+            for f in (out, err):
+                f.seek(0)
+                texts.append(f.read(OUTPUT_MAX).decode(errors="replace"))
+            return status, *texts
+
+    def _limit(self):
+        mb, limits = 1 << 20, self.limits
         for what, most in ((resource.RLIMIT_CPU, limits["seconds"] + 1), (resource.RLIMIT_FSIZE, limits["file_mb"] * mb),
                            (resource.RLIMIT_AS, limits["memory_mb"] * mb), (resource.RLIMIT_CORE, 0)):
             resource.setrlimit(what, (most, most))
-
-    # In files, not pipes: what it prints without end is a file that grew too large.
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        given.write(stdin.encode())
-        given.seek(0)
-        p = subprocess.Popen(in_bwrap(command, work) if sandbox == "bwrap" else command, stdin=given, stdout=out, stderr=err,
-                             cwd=work, start_new_session=True, preexec_fn=limit,
-                             env={"PATH": "/usr/bin:/bin"} if sandbox == "bwrap" else program_environment())
-        try:
-            status = p.wait(limits["seconds"])
-        except subprocess.TimeoutExpired:
-            status = None
-        try:
-            os.killpg(p.pid, signal.SIGKILL)  # and whatever it left running
-        except ProcessLookupError:
-            pass
-        p.wait()
-        texts = []
-        for f in (out, err):
-            f.seek(0)
-            texts.append(f.read(OUTPUT_MAX).decode(errors="replace"))
-        return status, *texts
 
 
 def limits_of(assignment):
@@ -152,23 +175,23 @@ def how_it_ended(status, limits):
     return f"ended with status {status}" if status >= 0 else f"died of signal {-status}"
 
 
-def run_setup(assignment, work, sandbox, limits):
+def run_setup(assignment, sandbox):
     """Return: "", or what a student is to read."""
     for command in assignment.get("setup", []):
-        status, out, err = run_command(command, work, sandbox, limits)
+        status, out, err = sandbox.run(command)
         if status != 0:
-            return f"setup: {' '.join(command)} {how_it_ended(status, limits)}\n{out}{err}"
+            return f"setup: {' '.join(command)} {how_it_ended(status, sandbox.limits)}\n{out}{err}"
     return ""
 
 
-def run_test(number, test, work, sandbox, limits, setup_failed):
+def run_test(number, test, sandbox, setup_failed):
     passed, output = False, setup_failed
     if not setup_failed:
-        status, out, err = run_command(test["command"], work, sandbox, limits, test.get("stdin", ""))
+        status, out, err = sandbox.run(test["command"], test.get("stdin", ""))
         passed = status == 0 and out.rstrip() == test["expected_stdout"].rstrip()
         output = out
         if status != 0:
-            output += f"{err}\nThe program {how_it_ended(status, limits)}."
+            output += f"{err}\nThe program {how_it_ended(status, sandbox.limits)}."
         elif not passed:
             output += "\nThis is not what was expected."
     return {"number": str(number), "name": test["name"], "score": test["max_score"] if passed else 0, "max_score": test["max_score"],
@@ -177,12 +200,12 @@ def run_test(number, test, work, sandbox, limits, setup_failed):
 
 def session(args):
     assignment = json.loads((args.assignment / "assignment.json").read_text())
-    limits = limits_of(assignment)
-    work = args.session / "submission"
+    work = args.session / "work/submission"
     shutil.copytree(args.submission, work, symlinks=True)
-    setup_failed = run_setup(assignment, work, args.sandbox, limits)
-    tests = [run_test(n, test, work, args.sandbox, limits, setup_failed) for n, test in enumerate(assignment["tests"], 1)]
-    (args.session / "tests.json").write_text(json.dumps(tests))
+    sandbox = Sandbox(args.sandbox, work, limits_of(assignment))
+    setup_failed = run_setup(assignment, sandbox)
+    tests = [run_test(n, test, sandbox, setup_failed) for n, test in enumerate(assignment["tests"], 1)]
+    (args.session / "private/tests.json").write_text(json.dumps(tests))
 
 
 # Around it
@@ -201,13 +224,16 @@ def grade(args, folder):
         raise Fault(NO_SANDBOX, f"bwrap cannot run here: {why}; --sandbox none runs submissions without it (see --help)")
     assignment = json.loads((args.assignment / "assignment.json").read_text())
     (folder / "assets.json").write_text(json.dumps({"assets": assignment.get("assets", [])}))
-    (folder / "socket").mkdir()
-    (folder / "private").mkdir()
+    for name, mode in ((".", 0o711), ("socket", 0o755), ("work", 0o755), ("private", 0o700)):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name).chmod(mode)
     # A store that says nothing is given up before the command that waits for it is: so it is not the student's fault.
     line = [args.s3run, "--isolate", "--assets", folder / "assets.json", "--report", folder / "report.json",
             "--stats", folder / "stats.json", "--log", folder / "broker.log", "--log-level", "warn",
-            "--socket", folder / "socket/s", "--deadline", f"{max(1, limits_of(assignment)['seconds'] // 2)}s", "--", sys.executable, "-I", Path(__file__).resolve(), "--session", folder / "private",
+            "--socket", folder / "socket/s", "--deadline", f"{max(1, limits_of(assignment)['seconds'] // 2)}s", "--", sys.executable, "-I", Path(__file__).resolve(), "--session", folder,
             "--assignment", args.assignment, "--submission", args.submission, "--sandbox", args.sandbox]
+    if args.sandbox == "none" and os.geteuid() == 0:
+        line.insert(1, "--allow-other")
     try:
         r = subprocess.run([str(a) for a in line], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     except OSError as e:
