@@ -1,7 +1,6 @@
 #include "asset_report.h"
 #include "base/util.h"
 #include "config/assets.h"
-#include "config/jtree.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -66,10 +65,9 @@ static enum asset_class class_named(const char *name)
 	return ASSET_configuration;
 }
 
-/* All failures, a line each, without what differs from run to run. Return: the status of the first. */
-static int say_failures(const struct jtree *j, bool silent)
+int asset_report_say(const struct jtree *j, int node, bool silent)
 {
-	int list = jtree_get(j, 0, "assets"), status = 0;
+	int list = jtree_get(j, node, "assets"), status = 0;
 
 	for (int a = list < 0 ? -1 : jtree_first(j, list); a >= 0; a = jtree_next(j, a)) {
 		cleanup_free char *class = member(j, a, "class"), *source = member(j, a, "source"),
@@ -81,8 +79,8 @@ static int say_failures(const struct jtree *j, bool silent)
 		if (!status)
 			status = asset_class_status(c);
 		if (!silent)
-			dprintf(STDERR_FILENO, "s3run: asset %s '%s' for '%s': %s: %s\n", index ? index : "?",
-				source ? source : "", target ? target : "", asset_class_words(c),
+			dprintf(STDERR_FILENO, "%s: asset %s '%s' for '%s': %s: %s\n", program_invocation_short_name,
+				index ? index : "?", source ? source : "", target ? target : "", asset_class_words(c),
 				sentence ? sentence : "");
 	}
 	return status;
@@ -103,7 +101,7 @@ int asset_report_take(const struct config *config, const char *socket_path, int 
 		return status ? status : OWN_FAILURE;
 	}
 	(void)unlink(path);
-	failed = say_failures(&j, config->report_path);
+	failed = asset_report_say(&j, 0, config->report_path);
 	if (config->report_path && status && !failed) {
 		if (write_sentence(config, status, err_text(err)))
 			*err = (struct err)ERR_INIT;

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "config/jtree.h"
 
 /**
  * asset_report_take() - what the broker of @socket_path has left there is told, and removed
@@ -15,6 +16,12 @@
  * Return: @status, or the exit status by the assets that failed; @err is emptied where everything was told.
  */
 int asset_report_take(const struct config *config, const char *socket_path, int status, struct err *err);
+
+/**
+ * asset_report_say() - a line on stderr for each asset that failed, by the report at @node; without what differs from run
+ * to run. @silent: none. Return: the status to exit with for the first; 0: none failed.
+ */
+int asset_report_say(const struct jtree *j, int node, bool silent);
 
 /** asset_report_fail() - there is no list of assets, for the reason in @err. Return: the status to exit with. */
 int asset_report_fail(const struct config *config, struct err *err);

@@ -2,6 +2,7 @@
  * Sessions of the daemon (listen.h): made, looked at, ended. What is printed of a new one is what a program's
  * environment needs; keys never leave the daemon.
  */
+#include "asset_report.h"
 #include "base/util.h"
 #include "config/config.h"
 #include "config/jtree.h"
@@ -258,6 +259,16 @@ static int print_ended(const struct jtree *j, const char *line)
 	return EXIT_IO;
 }
 
+/* Assets that failed are told one by one, as s3run does. */
+static int fail(const struct jtree *j, const char *sentence, const char *status)
+{
+	int assets = jtree_get(j, 0, "assets");
+
+	if (assets < 0 || jtree_kind(j, assets) != JTREE_OBJECT || !asset_report_say(j, assets, false))
+		(void)complain(sentence, 0);
+	return status ? atoi(status) : EXIT_OWN;
+}
+
 static int print_answer(const struct session_ctl *s, const char *line, struct err *err)
 {
 	cleanup_free char *sentence = NULL, *status = NULL;
@@ -269,7 +280,7 @@ static int print_answer(const struct session_ctl *s, const char *line, struct er
 	sentence = member(&j, 0, "error");
 	status = member(&j, 0, "status");
 	if (sentence)
-		r = complain(sentence, status ? atoi(status) : EXIT_OWN);
+		r = fail(&j, sentence, status);
 	else if (strcmp(s->verb, "add") == 0)
 		r = print_added(s, &j, line);
 	else if (strcmp(s->verb, "end") == 0)

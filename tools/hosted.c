@@ -6,12 +6,15 @@
  * reported nothing, and what its programs wrote lies in the staging folder (see s3ctl recover).
  */
 #include "hosted.h"
+#include "asset_report.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "config/assets.h"
 #include "config/jtree.h"
 #include "start.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +83,7 @@ struct hosted *hosted_free(struct hosted *h)
 	free(h->routes);
 	free(h->library);
 	free(h->report);
+	free(h->assets);
 	free(h);
 	return NULL;
 }
@@ -119,8 +123,27 @@ void hosted_kill(struct hosted *h, const char *how)
 	kill(h->pid, SIGKILL);
 }
 
+/* The broker leaves it beside its socket before it answers. A line's end is a blank in JSON, but ends our answer. */
+static void take_assets(struct hosted *h)
+{
+	char path[PATH_MAX];
+	struct jtree j;
+
+	assets_report_path(h->socket, path, sizeof(path));
+	if (jtree_load(&j, path, NULL) < 0)
+		return;
+	(void)unlink(path);
+	h->assets_status = asset_report_say(&j, 0, true);
+	h->assets = strndup(j.text, j.len);
+	for (char *p = h->assets; p && (p = strpbrk(p, "\r\n"));)
+		*p = ' ';
+	jtree_deinit(&j);
+}
+
 static void greeted(struct hosted *h, const struct client_reply *reply)
 {
+	if (h->has_assets)
+		take_assets(h);
 	if (reply->status < 0) {
 		(void)err_set(&h->err, -reply->status, "%s", reply->tail_len ? reply->tail : strerror(-reply->status));
 		say_how(h, "could not start");

@@ -38,11 +38,13 @@ struct hosted {
 	uint64_t connections; /* ever made, when we looked last */
 	bool looking;         /* the request that is not answered yet is a STATUS */
 	bool was_ready;
-	bool told;       /* who asked for its end has the answer */
-	char how[256];   /* it ended, for a sentence: "was ended when asked" */
-	struct err err;  /* errnum set: it could not start, and why */
-	unsigned failed; /* uploads */
-	char *report;    /* the broker's, JSON; NULL: it left none */
+	bool told;         /* who asked for its end has the answer */
+	char how[256];     /* it ended, for a sentence: "was ended when asked" */
+	struct err err;    /* errnum set: it could not start, and why */
+	unsigned failed;   /* uploads */
+	char *assets;      /* what became of them, JSON in one line; NULL: there are none */
+	int assets_status; /* what s3run would exit with because of them; 0: none failed */
+	char *report;      /* the broker's, JSON; NULL: it left none */
 };
 
 /** What a session is made of. */

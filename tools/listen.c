@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "broker/json.h"
+#include "config/assets.h"
 #include "config/jtree.h"
 #include "daemon.h"
 #include "hosted.h"
@@ -54,18 +55,27 @@ struct listen {
 
 /* ---- answers ---- */
 
-static void answer_error(struct talk *t, int status, const char *sentence)
+/* @assets: JSON of what became of them; NULL: none. */
+static void answer_failure(struct talk *t, int status, const char *sentence, const char *assets)
 {
-	char text[2 * ERR_TEXT_MAX + 64];
+	size_t size = ERR_TEXT_MAX * 6 + (assets ? strlen(assets) : 0) + 128;
+	cleanup_free char *text = malloc(size);
 	struct json j;
 
-	json_init(&j, text, sizeof(text));
+	if (!text) {
+		t->gone = true;
+		return;
+	}
+	json_init(&j, text, size);
 	json_put(&j, "{\"error\": ");
 	json_string(&j, sentence, strlen(sentence));
-	json_put(&j, ", \"status\": %d}", status);
-	if (j.full)
-		(void)snprintf(text, sizeof(text), "{\"error\": \"see the log\", \"status\": %d}", status);
-	talk_say(t, text, strlen(text));
+	json_put(&j, ", \"status\": %d, \"assets\": %s}", status, assets ? assets : "null");
+	talk_say(t, text, j.len);
+}
+
+static void answer_error(struct talk *t, int status, const char *sentence)
+{
+	answer_failure(t, status, sentence, NULL);
 }
 
 static void put_member(struct json *j, const char *name, const char *value)
@@ -76,7 +86,7 @@ static void put_member(struct json *j, const char *name, const char *value)
 
 static void answer_started(struct talk *t, const struct hosted *h)
 {
-	size_t size = WIRE_ROUTES_MAX * 6 + PATH_MAX * 12 + 1024;
+	size_t size = WIRE_ROUTES_MAX * 6 + PATH_MAX * 12 + 1024 + (h->assets ? strlen(h->assets) : 0);
 	cleanup_free char *text = malloc(size);
 	struct json j;
 
@@ -95,7 +105,7 @@ static void answer_started(struct talk *t, const struct hosted *h)
 	put_member(&j, WIRE_ENV_SOCKET, h->socket);
 	json_put(&j, ", ");
 	put_member(&j, WIRE_ENV_ROUTES, h->routes);
-	json_put(&j, "}}");
+	json_put(&j, "}, \"assets\": %s}", h->assets ? h->assets : "null");
 	talk_say(t, text, j.len);
 }
 
@@ -239,7 +249,7 @@ static int place(const struct listen *l, char *ret_socket, size_t size, char *re
 }
 
 static int start_session(struct listen *l, int argc, char **argv, const char *name, struct hosted **ret,
-			 struct err *err)
+			 int *ret_status, struct err *err)
 {
 	char socket[sizeof((*ret)->socket)], id[HOSTED_ID_MAX + 1] = "";
 	struct config config;
@@ -254,6 +264,8 @@ static int start_session(struct listen *l, int argc, char **argv, const char *na
 		plan.library = config.library_path;
 	if (r == 0)
 		r = hosted_new(&plan, ret, err);
+	if (r < 0)
+		*ret_status = config.assets_failed ? asset_class_status(ASSET_configuration) : PROGRAM_OWN_FAILURE;
 	config_deinit(&config);
 	return r;
 }
@@ -276,7 +288,7 @@ static int check_add(const struct listen *l, const struct jtree *j, int list, co
 
 static void take_add(struct listen *l, struct talk *t, const struct jtree *j, int list)
 {
-	int id_node = jtree_get(j, 0, "id"), count = 0;
+	int id_node = jtree_get(j, 0, "id"), count = 0, status = PROGRAM_OWN_FAILURE;
 	cleanup_free char *name = id_node < 0 ? NULL : jtree_text(j, id_node);
 	struct err err = ERR_INIT;
 	struct hosted *h;
@@ -284,7 +296,7 @@ static void take_add(struct listen *l, struct talk *t, const struct jtree *j, in
 
 	if (check_add(l, j, list, name, &err) == 0)
 		argv = join_options(l, j, list, &count, &err);
-	if (!err.errnum && start_session(l, count, argv, name, &h, &err) == 0) {
+	if (!err.errnum && start_session(l, count, argv, name, &h, &status, &err) == 0) {
 		DL_APPEND(l->sessions, h);
 		l->living++;
 		t->session = h;
@@ -292,7 +304,7 @@ static void take_add(struct listen *l, struct talk *t, const struct jtree *j, in
 		log_info("s3shimd", "session '%s' is started, process %ld", h->id, (long)h->pid);
 	}
 	if (err.errnum)
-		answer_error(t, PROGRAM_OWN_FAILURE, err_text(&err));
+		answer_error(t, status, err_text(&err));
 	free_options(l, argv, count);
 }
 
@@ -354,7 +366,8 @@ static void settle(struct talk *t)
 	} else if (h->was_ready) {
 		answer_started(t, h);
 	} else {
-		answer_error(t, PROGRAM_OWN_FAILURE, err_text(&h->err));
+		answer_failure(t, h->assets_status ? h->assets_status : PROGRAM_OWN_FAILURE, err_text(&h->err),
+			       h->assets);
 	}
 	t->session = NULL;
 }

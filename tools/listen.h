@@ -9,10 +9,12 @@
  *
  * and answers, a line each:
  *
- *   {"session": "x", "socket": "...", "pid": 1, "environment": {"LD_PRELOAD": "...", ...}}
+ *   {"session": "x", "socket": "...", "pid": 1, "environment": {"LD_PRELOAD": "...", ...}, "assets": null}
  *   {"sessions": [{"session", "state", "socket", "pid", "seconds", "how"}, ...]}
  *   {"session": "x", "how": "...", "failed": 0, "statistics": {...} or null}
- *   {"error": "sentence", "status": 125}                 "status": what s3run would have ended with
+ *   {"error": "sentence", "status": 125, "assets": null} "status": what s3run would have ended with
+ *
+ * "assets" is the report of --report, of a session that has some.
  *
  * The daemon's own options and environment hold for every session; what "add" says comes behind them. Keys stay with it
  * and its brokers. Sessions listen in PATH.d/, each at a name that nobody can guess. One that ended by itself is listed

@@ -177,6 +177,23 @@ def test_sessions_end_when_the_daemon_is_killed(gw, daemon, eventually):
     assert again.list() == {}
 
 
+def test_assets_of_a_session(gw, daemon):
+    gw.put("a/x.csv", b"1,2")
+    d = daemon(gw)
+
+    def assets(*keys):
+        path = gw.scratch / "assets.json"
+        path.write_text(json.dumps({"assets": [{"source": f"s3://{gw.bucket}/{k}", "target": f"/data/{k}"} for k in keys]}))
+        return path
+
+    s = d.add("--assets", assets("a/x.csv"))
+    assert s["assets"]["assets"][0]["class"] == "ok" and d.run(s, ["cat", "/data/a/x.csv"]).stdout == b"1,2"
+    r = d.ctl("add", "--assets", assets("a/x.csv", "none"), status=66)
+    assert f"s3://{gw.bucket}/none" in r.stderr and "x.csv" not in r.stderr and r.stdout == ""
+    assert "configuration file" in d.ctl("add", "--assets", gw.scratch / "run", status=78).stderr
+    assert d.stop() == (0, b"") and not os.path.exists(f"{d.path}.d")
+
+
 def say(path, data, answer=True):
     """Bytes to a socket; what comes back, up to a line or the end."""
     with socket.socket(socket.AF_UNIX) as s:
