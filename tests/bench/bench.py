@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Figures, as JSON on stdout: tests/run.sh bench [--mib N] [--rounds N] [--only SECTION]
 
-  pass_through  open+close and stat of a foreign path, exec of `true`: with the preload / without, paired runs, medians
+  pass_through  foreign paths with the preload / without: open+close, stat, read of a cached file (least of paired runs);
+                `true`, `python3 -c pass`, `git status` in a tree of 5,000 files (medians of paired runs)
   transfer      N MiB (1024) read and written with dd through s3run, against the same by parallel curl, boto3 and, where
                 it is there, `aws s3 cp`, on one versitygw in the same run; seconds (median of the rounds), and the ratio
                 of the fastest peer's time to ours (above 1: we are faster)
@@ -45,25 +46,43 @@ def timed(argv, env=None, check=True, **kw):
     return time.perf_counter() - began
 
 
+def compiled(scratch, name):
+    subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", "-o", scratch / name, TOP / f"tests/bench/{name}.c"], check=True)
+    return scratch / name
+
+
+def foreign_tree(top):
+    """A repository of 5,000 small files in 50 folders, nothing changed."""
+    for i in range(5000):
+        folder = top / f"d{i // 100}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"f{i}").write_text(f"{i}\n" * 20)
+    git = ["git", "-C", top, "-c", "user.name=x", "-c", "user.email=x@y.z"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"], ["status", "--porcelain"]):
+        subprocess.run([*git, *words], check=True, env={"PATH": "/usr/bin:/bin", "HOME": str(top)})
+
+
 def passing(scratch):
-    program = scratch / "passing"
-    subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", "-o", program, TOP / "tests/bench/passing.c"], check=True)
-    plain = {"PATH": "/usr/bin:/bin"}
-    preloaded = {**plain, "LD_PRELOAD": str(BUILD / "libs3shim.so"), "S3SHIM_BUCKET": "none"}
-    figures = {"open_close_ns": ([], []), "stat_ns": ([], [])}
+    program, source = compiled(scratch, "passing"), scratch / "cached"
+    source.write_bytes(os.urandom(1 << 20))
+    plain = {"PATH": "/usr/bin:/bin", "HOME": str(scratch)}
+    preload = {"LD_PRELOAD": str(BUILD / "libs3shim.so"), "S3SHIM_BUCKET": "none"}
+    figures = {"open_close_ns": ([], []), "stat_ns": ([], []), "read_4k_ns": ([], [])}
     for _ in range(5):
-        for side, env in enumerate((plain, preloaded)):
-            r = subprocess.run([program, "/etc/passwd"], env=env, check=True, capture_output=True, text=True)
+        for side, env in enumerate((plain, {**plain, **preload})):
+            r = subprocess.run([program, source], env=env, check=True, capture_output=True, text=True)
             for name, ns in json.loads(r.stdout).items():
                 figures[name][side].append(ns)
     result = {name: {"plain": min(a), "preloaded": min(b), "ratio": round(min(b) / min(a), 3)}
               for name, (a, b) in figures.items()}
-    times = ([], [])
-    for _ in range(400):
-        for side, env in enumerate((plain, preloaded)):
-            times[side].append(timed(["/bin/true"], env) * 1e3)
-    a, b = map(statistics.median, times)
-    result["exec_true_ms"] = {"plain": round(a, 3), "preloaded": round(b, 3), "ratio": round(b / a, 3)}
+    paired, tree = compiled(scratch, "paired"), scratch / "tree"
+    foreign_tree(tree)
+    for name, rounds, argv in (("exec_true_ms", 2000, ["/bin/true"]),
+                               ("python3_pass_ms", 100, ["/usr/bin/python3", "-c", "pass"]),
+                               ("git_status_5000_ms", 60, ["git", "-C", tree, "status", "--porcelain"])):
+        r = subprocess.run([paired, str(rounds), *(f"{k}={v}" for k, v in preload.items()), "--", *argv], env=plain, check=True,
+                           capture_output=True, text=True)
+        result[name] = json.loads(r.stdout)
     return result
 
 

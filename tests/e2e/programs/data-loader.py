@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # a training loop's loader: worker processes read shards with readahead and random access, checkpoints by rename
 # packages: python3 libpython3-stdlib
+# core
 import hashlib, multiprocessing as mp, os, pickle, random, struct
 RECORD, PER_SHARD, SHARDS = 1000, 500, 6
 

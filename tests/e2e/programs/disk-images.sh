@@ -1,6 +1,7 @@
 #!/bin/bash
 # file systems in files: mkfs.fat and mtools, mke2fs -d, debugfs, e2fsck, resize2fs, squashfs, an ISO image
 # packages: mtools dosfstools e2fsprogs squashfs-tools genisoimage
+# core
 # differs: *.ext4 *.iso *.fat *.sqfs
 mkdir -p t/d && seq 2000 >t/n && echo x >t/d/x && ln -s n t/l && export MTOOLS_SKIP_CHECK=1
 truncate -s 2M a.fat && mkfs.fat --invariant a.fat >/dev/null && mcopy -i a.fat -s t/n t/d :: && mdir -b -i a.fat -/ :: && mtype -i a.fat ::/n | tail -n1 && mdel -i a.fat ::/n && mdir -b -i a.fat :: && fsck.fat -n a.fat >/dev/null && echo fat

@@ -1,6 +1,7 @@
 #!/bin/bash
 # m4, flex, bison, gperf: generated sources compiled on the mount; gettext's catalogues
 # packages: m4 flex bison gperf gcc gettext
+# core
 # differs: calc hash scan.o *.mo
 printf 'define(`x'"'"', `$1 and $1'"'"')dnl\nx(one)\nundivert(`inc'"'"')syscmd(`cat inc'"'"')\n' >in.m4 && echo included >inc && m4 in.m4 >out.m4 && cat out.m4
 printf '%%{\n#include "p.tab.h"\n#include <stdlib.h>\n%%}\n%%option noyywrap nounput noinput\n%%%%\n[0-9]+ { yylval = atoi(yytext); return N; }\n[ \\n] ;\n. return yytext[0];\n%%%%\n' >scan.l

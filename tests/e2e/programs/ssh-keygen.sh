@@ -1,6 +1,7 @@
 #!/bin/bash
 # ssh-keygen: keys, a changed passphrase, a host found, certificates, a revocation list, signatures
 # packages: openssh-client
+# core
 # differs: id* ca* known_hosts* krl *.sig
 ssh-keygen -q -t ed25519 -N '' -C c -f id && stat -c '%a %n' id id.pub && ssh-keygen -q -p -N secret -f id >/dev/null && ssh-keygen -y -P secret -f id | cut -d' ' -f1 && ssh-keygen -q -p -P secret -N '' -f id >/dev/null; ls -A
 printf 'host1 %s\nhost2 %s\n' "$(cut -d' ' -f1,2 id.pub)" "$(cut -d' ' -f1,2 id.pub)" >known_hosts && ssh-keygen -F host1 -f known_hosts | grep -c ssh-ed
