@@ -20,7 +20,8 @@ assignment.json:
 
     assets   as s3run --assets takes them: source s3://bucket/key, target, read_only
     setup    commands to run once, before the tests, in the sandbox; one that fails fails every test
-    limits   seconds (of each command, 10), file_mb (of a file that it writes, 10), memory_mb (1024)
+    limits   seconds (of each command, 10), file_mb (of a file that it writes, 10), memory_mb (1024), store_seconds (that the
+             store may be silent before the command is told; half of seconds)
     tests    name, command, stdin, expected_stdout, max_score, visibility; what is printed must be what is expected, but
              for white space at the end
 
@@ -164,7 +165,8 @@ class Sandbox:
 
 
 def limits_of(assignment):
-    return {"seconds": 10, "file_mb": 10, "memory_mb": 1024, **assignment.get("limits", {})}
+    limits = {"seconds": 10, "file_mb": 10, "memory_mb": 1024, **assignment.get("limits", {})}
+    return {"store_seconds": max(1, limits["seconds"] // 2), **limits}
 
 
 # The session: the program that s3run runs, outside the sandbox
@@ -228,9 +230,10 @@ def grade(args, folder):
         (folder / name).mkdir(exist_ok=True)
         (folder / name).chmod(mode)
     # A store that says nothing is given up before the command that waits for it is: so it is not the student's fault.
+    store_seconds = limits_of(assignment)["store_seconds"]
     line = [args.s3run, "--isolate", "--assets", folder / "assets.json", "--report", folder / "report.json",
             "--stats", folder / "stats.json", "--log", folder / "broker.log", "--log-level", "warn",
-            "--socket", folder / "socket/s", "--deadline", f"{max(1, limits_of(assignment)['seconds'] // 2)}s", "--", sys.executable, "-I", Path(__file__).resolve(), "--session", folder,
+            "--socket", folder / "socket/s", "--deadline", f"{store_seconds}s", "--", sys.executable, "-I", Path(__file__).resolve(), "--session", folder,
             "--assignment", args.assignment, "--submission", args.submission, "--sandbox", args.sandbox]
     if args.sandbox == "none" and os.geteuid() == 0:
         line.insert(1, "--allow-other")

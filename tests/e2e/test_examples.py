@@ -208,8 +208,7 @@ def test_a_store_that_fails_while_a_submission_runs(grading, scratch, eventually
     grading.assignment["setup"] = []
     del grading.assignment["tests"][1:]
     gw = grading.gw
-    if event == "silent":
-        grading.assignment["limits"] = {"seconds": 8}
+    grading.assignment["limits"] = {"seconds": 100, "store_seconds": 3}
     p = grading.start(WAITS.format(began=str(began), go=str(go)), "--sandbox", "none")
     eventually(began.exists, 60)
     try:
