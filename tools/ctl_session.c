@@ -251,11 +251,13 @@ static int print_ended(const struct jtree *j, const char *line)
 
 	fputs(line, stdout);
 	fflush(stdout);
+	if (failed && strcmp(failed, "0") == 0)
+		return 0;
 	say_failures(j);
-	if (statistics >= 0 && jtree_kind(j, statistics) == JTREE_OBJECT)
-		return failed && strcmp(failed, "0") != 0 ? EXIT_IO : 0;
-	fprintf(stderr, "s3ctl: %s before every upload was confirmed; what was written is kept: see 's3ctl recover'\n",
-		how ? how : "the session ended");
+	if (statistics < 0 || jtree_kind(j, statistics) != JTREE_OBJECT)
+		fprintf(stderr,
+			"s3ctl: %s before every upload was confirmed; what was written is kept: see 's3ctl recover'\n",
+			how ? how : "the session ended");
 	return EXIT_IO;
 }
 

@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define EXIT_IO      74
 #define LOOK_MIN_MS  50
 #define LOOK_MAX_MS  1000
 #define LOOKS_A_TIME 4 /* within the idle time */
@@ -146,7 +145,7 @@ static void greeted(struct hosted *h, const struct client_reply *reply)
 		take_assets(h);
 	if (reply->status < 0) {
 		(void)err_set(&h->err, -reply->status, "%s", reply->tail_len ? reply->tail : strerror(-reply->status));
-		say_how(h, "could not start");
+		say_how(h, "it could not start");
 		h->state = HOSTED_ENDING;
 		client_deinit(&h->client);
 		return;
@@ -184,7 +183,7 @@ static void looked(struct hosted *h, const struct client_reply *reply)
 	else if (!h->idle_from_ns)
 		h->idle_from_ns = now_ns;
 	else if (now_ns - h->idle_from_ns >= (int64_t)h->idle_ms * NS_PER_MS) {
-		hosted_end(h, "was idle");
+		hosted_end(h, "it was idle");
 		return;
 	}
 	look_later(h);
@@ -227,11 +226,14 @@ static void tell_end(struct hosted *h, int status)
 			       strsignal(WTERMSIG(status)));
 	else
 		(void)snprintf(how, sizeof(how), "its broker ended with status %d", WEXITSTATUS(status));
+	/* Without a report it did not end as it was asked to; by status 0 it says that nothing was lost (s3shimd.c). */
+	if (h->was_ready && !h->report) {
+		h->how[0] = '\0';
+		h->failed = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+	}
 	say_how(h, how);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_IO && !h->failed)
-		h->failed = 1; /* some: it could not say how many */
 	if (!h->was_ready && !h->err.errnum)
-		(void)err_set(&h->err, EIO, "the session could not start: it %s; the log may say why", h->how);
+		(void)err_set(&h->err, EIO, "the session could not start: %s; the log may say why", h->how);
 }
 
 void hosted_reaped(struct hosted *h, int status)
@@ -246,7 +248,7 @@ void hosted_reaped(struct hosted *h, int status)
 	h->look_ns = 0;
 	h->ended_ns = clock_now_ns();
 	h->state = HOSTED_ENDED;
-	log_info("s3shimd", "session '%s' has ended: it %s", h->id, h->how);
+	log_info("s3shimd", "session '%s' has ended: %s", h->id, h->how);
 }
 
 int hosted_due_ms(const struct hosted *h)

@@ -39,9 +39,9 @@ struct hosted {
 	bool looking;         /* the request that is not answered yet is a STATUS */
 	bool was_ready;
 	bool told;         /* who asked for its end has the answer */
-	char how[256];     /* it ended, for a sentence: "was ended when asked" */
+	char how[256];     /* it ended, for a sentence: "it was ended when asked" */
 	struct err err;    /* errnum set: it could not start, and why */
-	unsigned failed;   /* uploads */
+	unsigned failed;   /* uploads; 1 where nobody can say how many */
 	char *assets;      /* what became of them, JSON in one line; NULL: there are none */
 	int assets_status; /* what s3run would exit with because of them; 0: none failed */
 	char *report;      /* the broker's, JSON; NULL: it left none */

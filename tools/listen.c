@@ -319,7 +319,7 @@ static void take_end(struct listen *l, struct talk *t, const struct jtree *j, in
 		answer_error(t, 1, sentence);
 		return;
 	}
-	hosted_end(h, "was ended when asked");
+	hosted_end(h, "it was ended when asked");
 	t->session = h;
 	t->wants_end = true;
 }
@@ -356,7 +356,7 @@ static void settle(struct talk *t)
 		return;
 	if (t->gone) {
 		if (!t->wants_end)
-			hosted_end(h, "was ended, since who had asked for it was gone");
+			hosted_end(h, "it was ended, since who had asked for it was gone");
 	} else if (t->wants_end) {
 		if (h->state != HOSTED_ENDED)
 			return;
@@ -443,9 +443,9 @@ static void stop(struct listen *l)
 	l->stops++;
 	DL_FOREACH (l->sessions, h) {
 		if (l->stops == 1)
-			hosted_end(h, "was ended with the daemon");
+			hosted_end(h, "it was ended with the daemon");
 		else
-			hosted_kill(h, "was given up on a second signal");
+			hosted_kill(h, "it was given up on a second signal");
 	}
 }
 

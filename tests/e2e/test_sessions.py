@@ -129,7 +129,7 @@ def test_session_by_name_user_and_idle_time(gw, daemon, eventually):
     assert gw.get("held") == b""
     eventually(lambda: d.list()[bob["session"]]["state"] == "ended", 30)
     ended = d.end(bob)
-    assert ended["how"] == "was idle" and ended["statistics"]["requests"]["PutObject"] == 1
+    assert ended["how"] == "it was idle" and ended["statistics"]["requests"]["PutObject"] == 1
     assert set(d.list()) == {"alice-1"} and d.list()["alice-1"]["state"] == "ready"
 
 
@@ -164,6 +164,16 @@ def test_a_killed_broker_is_told(gw, daemon, eventually):
     assert "killed by signal 9" in r.stderr and json.loads(r.stdout)["statistics"] is None
     d.run(other, ["sh", "-c", "echo fine >/s3/f"])
     assert d.end(other)["failed"] == 0
+
+
+def test_a_broker_that_is_told_to_end_says_that_nothing_was_lost(gw, daemon, eventually):
+    d = daemon(gw)
+    s = d.add("--bucket", gw.bucket, "--commit", "background")
+    d.run(s, ["sh", "-c", "echo kept >/s3/f"])
+    os.kill(s["pid"], signal.SIGTERM)
+    eventually(lambda: d.list()[s["session"]]["state"] == "ended", 30)
+    ended = d.end(s)
+    assert ended["how"] == "its broker ended with status 0" and ended["failed"] == 0 and gw.get("f") == b"kept\n"
 
 
 def test_sessions_end_when_the_daemon_is_killed(gw, daemon, eventually):
@@ -242,7 +252,7 @@ def test_many_sessions_and_one_that_misbehaves(gw, daemon, request):
         failed = [s for s in sessions if "error" in s]
         assert not failed, (len(failed), failed[0])
         bad, *good = sessions
-        flood = [socket.socket(socket.AF_UNIX) for _ in range(900)]
+        flood = [socket.socket(socket.AF_UNIX) for _ in range(600)]
         for i, s in enumerate(flood):
             s.setblocking(False)
             try:
@@ -259,7 +269,7 @@ def test_many_sessions_and_one_that_misbehaves(gw, daemon, request):
         d.run(good[0], ["sh", "-c", "echo made >/s3/out"])
         listed = d.list()
         assert all(listed[s["session"]]["state"] == "ready" for s in good)
-    assert d.stop()[0] == 0
+    assert d.stop()[0] == 74, "the one that was killed cannot say what it had"
     assert gw.get("out") == b"made\n"
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print(f"\n{count} sessions in {seconds:.1f} s; a broker's memory (Pss): {memory[0]} to {memory[-1]} KiB, "
