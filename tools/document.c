@@ -6,6 +6,7 @@
  *   keys.man       docs/s3shim.conf.5: keys at the top of the file
  *   sandbox.man    docs/s3shim.conf.5: keys of an S3 sandbox
  *   errors.md      docs/ERRORS.md: what S3 refuses with
+ *   quotas.md      docs/ERRORS.md: quotas of a session
  *
  * Not installed.
  */
@@ -177,6 +178,21 @@ static void errors_md(void)
 	}
 }
 
+static void quotas_md(void)
+{
+	static const struct {
+		const char *sentence, *errnum;
+	} rows[] = {
+#define Q(name, errnum, unit, sentence) { sentence, #errnum },
+#include "s3/quota.def"
+#undef Q
+	};
+
+	printf("| what has ended | errno |\n|---|---|\n");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		printf("| %s | `%s` |\n", rows[i].sentence, rows[i].errnum);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc == 2 ? argv[1] : "";
@@ -189,6 +205,8 @@ int main(int argc, char **argv)
 		keys_man(what[0] == 's');
 	else if (strcmp(what, "errors.md") == 0)
 		errors_md();
+	else if (strcmp(what, "quotas.md") == 0)
+		quotas_md();
 	else
 		return 2;
 	return 0;

@@ -221,6 +221,22 @@ static void say_failures(const struct client_reply *reply)
 	jtree_deinit(&j);
 }
 
+/* What ended before the program did: quotas. */
+static void say_ended(const struct client_reply *reply)
+{
+	struct jtree j;
+	int list;
+
+	if (jtree_parse(&j, "broker", reply->tail, reply->tail_len, NULL) < 0)
+		return;
+	list = jtree_get(&j, 0, "ended");
+	for (int at = list < 0 ? -1 : jtree_first(&j, list); at >= 0; at = jtree_next(&j, at)) {
+		cleanup_free char *sentence = jtree_text(&j, at);
+		say("%s", sentence ? sentence : "a quota has ended");
+	}
+	jtree_deinit(&j);
+}
+
 /* The report as it came, with what only we know behind its opening brace. */
 static void write_stats(struct run *run, const struct client_reply *reply)
 {
@@ -250,6 +266,7 @@ static void take_report(struct run *run, const struct client_reply *reply)
 		run->failed = true;
 		return;
 	}
+	say_ended(reply);
 	if (drained->failed) {
 		run->failed = true;
 		say_failures(reply);

@@ -17,6 +17,7 @@
 #include "object/arena.h"
 #include "object/object.h"
 #include "object/watch.h"
+#include "s3/quota.h"
 #include "volume/volume.h"
 
 #include <inttypes.h>
@@ -108,6 +109,7 @@ static int make_objects(struct broker *b, const struct config *config, struct er
 		.uploads = config->uploads,
 		.commit_background = config->commit_background,
 		.fsync_staging = config->fsync_staging,
+		.quota = b->quota,
 		.deadline_ms = config->deadline_ms,
 	};
 
@@ -124,6 +126,7 @@ static int make_file_volume(struct broker *b, const struct mount_config *m, uint
 		.read_only = m->read_only,
 		.events = { file_gone, b },
 		.denied = POLICY_ALL & ~policy_verbs(b->policies[index]),
+		.quota = b->quota,
 		.watch = b->watch,
 	};
 
@@ -140,6 +143,7 @@ static int make_s3_volume(struct broker *b, const struct config *config, const s
 		.index = index,
 		.read_only = m->read_only,
 		.policy = b->policies[index],
+		.quota = b->quota,
 		.ttl_ms = config->ttl_ms,
 		.attributes_list = m->attributes_list,
 		.excl_open = config->excl_open,
@@ -187,12 +191,26 @@ static int make_volumes(struct broker *b, const struct config *config, struct er
 	return 0;
 }
 
+static int make_quota(struct broker *b, const struct config *config, struct err *err)
+{
+	const uint64_t limits[QUOTA_MAX] = {
+		[QUOTA_read] = config->quota_read,
+		[QUOTA_written] = config->quota_written,
+		[QUOTA_objects] = config->quota_objects,
+		[QUOTA_requests] = config->quota_requests,
+		[QUOTA_object_size] = config->quota_object_size,
+		[QUOTA_time] = (uint64_t)config->quota_time_ms,
+	};
+
+	return quota_new(limits, &b->quota) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+}
+
 static int make_clients(struct broker *b, struct err *err)
 {
 	char base[PATH_MAX], notes[PATH_MAX];
 	bool noted = staging_base(&b->staging, base, sizeof(base)) && staging_notes(base, notes, sizeof(notes));
 
-	return clients_new(noted ? notes : NULL, &b->clients) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+	return clients_new(noted ? notes : NULL, b->quota, &b->clients) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
 }
 
 static int make_all(struct broker *b, const struct config *config, struct err *err)
@@ -206,8 +224,9 @@ static int make_all(struct broker *b, const struct config *config, struct err *e
 		return err_set(err, ENOMEM, "out of memory");
 	if ((r = server_new(b, &b->server, err)) < 0 || (r = arena_new(&b->arena, err)) < 0 ||
 	    (r = watch_new(&b->watch, err)) < 0 || (r = make_staging(b, config, err)) < 0 ||
-	    (r = make_cache(b, config, err)) < 0 || (r = make_clients(b, err)) < 0 ||
-	    (r = make_objects(b, config, err)) < 0 || (r = assets_new(b, config, &b->assets, err)) < 0)
+	    (r = make_cache(b, config, err)) < 0 || (r = make_quota(b, config, err)) < 0 ||
+	    (r = make_clients(b, err)) < 0 || (r = make_objects(b, config, err)) < 0 ||
+	    (r = assets_new(b, config, &b->assets, err)) < 0)
 		return r;
 	return make_volumes(b, config, err);
 }
@@ -256,6 +275,7 @@ struct broker *broker_free(struct broker *b)
 		object_store_free(b->objects);
 	cache_close(b->cache);
 	clients_free(b->clients);
+	quota_free(b->quota);
 	if (b->watch)
 		watch_free(b->watch);
 	if (b->arena)

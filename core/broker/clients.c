@@ -17,10 +17,11 @@ struct client_entry {
 
 struct clients {
 	char *notes_dir;
+	struct quota *quota;
 	struct client_entry *first;
 };
 
-int clients_new(const char *notes_dir, struct clients **ret)
+int clients_new(const char *notes_dir, struct quota *quota, struct clients **ret)
 {
 	struct clients *clients = calloc(1, sizeof(*clients));
 
@@ -30,6 +31,7 @@ int clients_new(const char *notes_dir, struct clients **ret)
 		free(clients);
 		return -ENOMEM;
 	}
+	clients->quota = quota;
 	*ret = clients;
 	return 0;
 }
@@ -130,7 +132,7 @@ static int find_credentials(struct client_entry *e, const struct mount_config *m
 	return m->unsigned_requests ? 0 : s3_credentials_new(&c, &e->credentials, err);
 }
 
-static int make_client(struct client_entry *e, const char *notes_dir, const struct config *config,
+static int make_client(struct client_entry *e, const struct clients *clients, const struct config *config,
 		       const struct mount_config *m, struct err *err)
 {
 	char proxy[512];
@@ -155,7 +157,8 @@ static int make_client(struct client_entry *e, const char *notes_dir, const stru
 		.stall_timeout_ms = config->deadline_ms,
 		.deadline_ms = config->deadline_ms,
 		.connections = (int)config->connections,
-		.notes_dir = notes_dir,
+		.notes_dir = clients->notes_dir,
+		.quota = clients->quota,
 	};
 	int r = 0;
 
@@ -189,7 +192,7 @@ int clients_get(struct clients *clients, const struct config *config, const stru
 	if (!e)
 		return err_set(err, ENOMEM, "out of memory");
 	e->mount = mount;
-	r = make_client(e, clients->notes_dir, config, mount, err);
+	r = make_client(e, clients, config, mount, err);
 	if (r < 0) {
 		s3_credentials_free(e->credentials);
 		free(e);

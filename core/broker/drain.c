@@ -8,6 +8,7 @@
 #include "broker/server.h"
 #include "broker/session.h"
 #include "object/object.h"
+#include "s3/quota.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -61,6 +62,22 @@ static void put_failures(struct json *j, const struct failures *all)
 	}
 }
 
+static void put_sentence(void *arg, const char *sentence)
+{
+	struct json *j = arg;
+
+	json_put(j, "%s", j->buf[j->len - 1] == '[' ? "" : ", ");
+	json_string(j, sentence, strlen(sentence));
+}
+
+/* What ended before the session did. */
+static void put_ended(struct json *j, const struct broker *b)
+{
+	json_put(j, ", \"ended\": [");
+	(void)quota_ended(b->quota, put_sentence, j);
+	json_put(j, "]");
+}
+
 #define END_BYTES 3 /* "]}" and the NUL: kept back while what is optional is written */
 
 static size_t put_report(struct broker *b, const struct failures *all, char *buf, size_t size)
@@ -76,6 +93,7 @@ static size_t put_report(struct broker *b, const struct failures *all, char *buf
 	json_put(&j, "%s\"files\": %" PRIu64 ", \"seconds\": %.3f", n > 0 ? ", " : "{", counter_get(COUNTER_opens),
 		 session_seconds(b));
 	escaped_json(&b->escaped, &j);
+	put_ended(&j, b);
 	put_failures(&j, all);
 	j.size += END_BYTES;
 	json_put(&j, "]}");
@@ -162,6 +180,8 @@ size_t drain_status(struct broker *b, char *buf, size_t size)
 	if (b->objects)
 		put_object(&j, "objects", object_store_status(b->objects, scratch, SCRATCH_BYTES), scratch);
 	escaped_json(&b->escaped, &j);
+	if (b->quota)
+		put_object(&j, "quotas", quota_json(b->quota, scratch, SCRATCH_BYTES), scratch);
 	put_mounts(&j, b, scratch, SCRATCH_BYTES);
 	put_errors(&j, scratch, SCRATCH_BYTES);
 	j.size += END_BYTES;

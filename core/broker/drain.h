@@ -14,14 +14,15 @@ struct broker;
 /**
  * drain() - finish every upload of every volume; @shutdown: files that are still open are committed as they are
  * @buf: {"requests": {...}, <counters>, "files": opened in all, "seconds": since the start,
- *        "failures": [{"name": "s3://b/k", "sentence": "..."}, ...]}, failures as many as fit. NULL: none is wanted.
+ *        "failures": [{"name": "s3://b/k", "sentence": "..."}, ...],
+ *        "ended": ["the session's quota of ...", ...]}, failures as many as fit. NULL: none is wanted.
  * Return: how many uploads failed since the session's start; *ret_len bytes of JSON.
  */
 int drain(struct broker *b, bool shutdown, char *buf, size_t size, size_t *ret_len);
 
 /**
  * drain_status() - {"session", "pid", "seconds", "connections", "open_files", "staging", "mounts": [{"mount", "type",
- * "read_only", "volume"}], "objects", "counters", "errors": ["line", ...]}
+ * "read_only", "volume"}], "quotas", "objects", "counters", "errors": ["line", ...]}
  * Return: bytes of JSON; what does not fit is left out.
  */
 size_t drain_status(struct broker *b, char *buf, size_t size);

@@ -24,6 +24,7 @@ struct broker {
 	struct watch *watch;
 	struct staging staging;
 	struct cache *cache; /* across sessions; NULL: none */
+	struct quota *quota; /* NULL: none */
 	struct clients *clients;
 	struct assets *assets; /* NULL: none */
 	struct object_store *objects;

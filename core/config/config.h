@@ -48,6 +48,9 @@ struct config {
 	unsigned parallel, connections, uploads;
 	bool commit_background, fsync_staging, excl_open, default_deny;
 	bool allow_other; /* programs of other users than the broker's own and root */
+	/* s3/quota.h; 0: no limit */
+	uint64_t quota_read, quota_written, quota_objects, quota_requests, quota_object_size;
+	int quota_time_ms;
 	int ttl_ms, deadline_ms, connect_timeout_ms;
 	int idle_ms;              /* -1: nothing was said */
 	char *config_path, *user; /* the JSON file; whose entries of its sandboxMapping */

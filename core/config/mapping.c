@@ -33,10 +33,12 @@ static bool kind_fits(enum option_type type, enum jtree_kind kind)
 	case OPTION_TYPE_BOOL_NOT:
 		return kind == JTREE_BOOL;
 	case OPTION_TYPE_SIZE:
+	case OPTION_TYPE_QUOTA:
 	case OPTION_TYPE_DURATION:
 	case OPTION_TYPE_PORT:
 		return kind == JTREE_NUMBER || kind == JTREE_STRING;
 	case OPTION_TYPE_COUNT:
+	case OPTION_TYPE_QUOTA_COUNT:
 		return kind == JTREE_NUMBER;
 	case OPTION_TYPE_VERBS:
 	case OPTION_TYPE_LIST:
@@ -52,7 +54,7 @@ static const char *kind_wanted(enum option_type type)
 		return "a string, {\"file\": \"path\"} or {\"env\": \"NAME\"}";
 	if (kind_fits(type, JTREE_BOOL))
 		return "true or false";
-	if (type == OPTION_TYPE_COUNT)
+	if (type == OPTION_TYPE_COUNT || type == OPTION_TYPE_QUOTA_COUNT)
 		return "a number";
 	if (kind_fits(type, JTREE_ARRAY))
 		return "a string or an array of strings";

@@ -225,6 +225,10 @@ const char *option_shape(enum option_type type)
 		return "a time such as 500ms or 30s";
 	case OPTION_TYPE_COUNT:
 		return "a number from 1 to 1024";
+	case OPTION_TYPE_QUOTA:
+		return "a size such as 64M or 1GiB, not 0";
+	case OPTION_TYPE_QUOTA_COUNT:
+		return "a number above 0";
 	case OPTION_TYPE_FD:
 		return "the number of a descriptor";
 	case OPTION_TYPE_LEVEL:
@@ -311,6 +315,13 @@ static int store(enum option_type type, const char *text, void *field)
 		if (!parse_bounded(text, 1, 1024, &n))
 			return -EINVAL;
 		*(unsigned *)field = (unsigned)n;
+		return 0;
+	case OPTION_TYPE_QUOTA:
+		return parse_size(text, field) && *(uint64_t *)field ? 0 : -EINVAL;
+	case OPTION_TYPE_QUOTA_COUNT:
+		if (!parse_bounded(text, 1, INT64_MAX, &n))
+			return -EINVAL;
+		*(uint64_t *)field = n;
 		return 0;
 	case OPTION_TYPE_FD:
 		if (!parse_bounded(text, 0, INT_MAX, &n))

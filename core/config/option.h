@@ -15,28 +15,30 @@
 
 enum option_type {
 	/* char *: option.c counts on these being first, to LIST */
-	OPTION_TYPE_STRING,     /* char *, not empty */
-	OPTION_TYPE_SECRET,     /* the same; its value is never shown */
-	OPTION_TYPE_PATH,       /* char *, made absolute by the current directory */
-	OPTION_TYPE_LOG_PATH,   /* the same, or "-" */
-	OPTION_TYPE_PORT,       /* char *, 1 to 65535 */
-	OPTION_TYPE_SCHEME,     /* char *, "http" or "https" */
-	OPTION_TYPE_CHECKSUM,   /* char *, one of three */
-	OPTION_TYPE_VERBS,      /* char *, policy.h; an array in the file */
-	OPTION_TYPE_LIST,       /* the same */
-	OPTION_TYPE_BOOL,       /* bool; the flag alone is true */
-	OPTION_TYPE_BOOL_NO,    /* bool; the flag `no-x` alone is false */
-	OPTION_TYPE_BOOL_NOT,   /* the same, stored negated */
-	OPTION_TYPE_ATTRIBUTES, /* bool: "list" */
-	OPTION_TYPE_COMMIT,     /* bool: "background" */
-	OPTION_TYPE_FSYNC,      /* bool: "staging" */
-	OPTION_TYPE_EXCL,       /* bool: "open" */
-	OPTION_TYPE_SIZE,       /* uint64_t: bytes, or with K M G T, KiB ..., all powers of 1,024 */
-	OPTION_TYPE_DURATION,   /* int: milliseconds, or with ms, s, m, h */
-	OPTION_TYPE_COUNT,      /* unsigned, 1 to 1,024 */
-	OPTION_TYPE_FD,         /* int, not negative */
-	OPTION_TYPE_LEVEL,      /* int: enum log_level */
-	OPTION_TYPE_MOUNT,      /* not stored: config.c makes the mounts */
+	OPTION_TYPE_STRING,      /* char *, not empty */
+	OPTION_TYPE_SECRET,      /* the same; its value is never shown */
+	OPTION_TYPE_PATH,        /* char *, made absolute by the current directory */
+	OPTION_TYPE_LOG_PATH,    /* the same, or "-" */
+	OPTION_TYPE_PORT,        /* char *, 1 to 65535 */
+	OPTION_TYPE_SCHEME,      /* char *, "http" or "https" */
+	OPTION_TYPE_CHECKSUM,    /* char *, one of three */
+	OPTION_TYPE_VERBS,       /* char *, policy.h; an array in the file */
+	OPTION_TYPE_LIST,        /* the same */
+	OPTION_TYPE_BOOL,        /* bool; the flag alone is true */
+	OPTION_TYPE_BOOL_NO,     /* bool; the flag `no-x` alone is false */
+	OPTION_TYPE_BOOL_NOT,    /* the same, stored negated */
+	OPTION_TYPE_ATTRIBUTES,  /* bool: "list" */
+	OPTION_TYPE_COMMIT,      /* bool: "background" */
+	OPTION_TYPE_FSYNC,       /* bool: "staging" */
+	OPTION_TYPE_EXCL,        /* bool: "open" */
+	OPTION_TYPE_SIZE,        /* uint64_t: bytes, or with K M G T, KiB ..., all powers of 1,024 */
+	OPTION_TYPE_DURATION,    /* int: milliseconds, or with ms, s, m, h */
+	OPTION_TYPE_COUNT,       /* unsigned, 1 to 1,024 */
+	OPTION_TYPE_QUOTA,       /* uint64_t, as OPTION_TYPE_SIZE, not 0 */
+	OPTION_TYPE_QUOTA_COUNT, /* uint64_t, not 0 */
+	OPTION_TYPE_FD,          /* int, not negative */
+	OPTION_TYPE_LEVEL,       /* int: enum log_level */
+	OPTION_TYPE_MOUNT,       /* not stored: config.c makes the mounts */
 };
 
 enum option_group { OPTION_GROUP_SESSION, OPTION_GROUP_MOUNT, OPTION_GROUP_RUN, OPTION_GROUP_DAEMON };

@@ -1,4 +1,5 @@
 #include "object/internal.h"
+#include "s3/quota.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -40,7 +41,8 @@ static bool sent_ahead(const struct object *o)
 
 int object_claim(struct object *o, uint64_t off, uint64_t len, struct object_range *ret, struct err *err)
 {
-	uint64_t end = range_end(off, len);
+	uint64_t end = range_end(off, len), accepted = UINT64_MAX;
+	struct quota *q = o->store->config.quota;
 	struct object_range w;
 	int r;
 
@@ -49,7 +51,9 @@ int object_claim(struct object *o, uint64_t off, uint64_t len, struct object_ran
 	pthread_mutex_lock(&o->lock);
 	if (o->store->throttled && sent_ahead(o) && end != UINT64_MAX)
 		stream_hold_locked(o);
-	r = off < o->base_end && len ? fill_range_locked(o, off, min_u64(end, o->base_end), err) : 0;
+	r = q && quota_writes(q) ? account_claim_locked(o, off, end, &accepted, err) : 0;
+	if (r == 0 && off < o->base_end && len)
+		r = fill_range_locked(o, off, min_u64(end, o->base_end), err);
 	if (r == 0)
 		r = allocate_ahead_locked(o, end, err);
 	if (r == 0) {
@@ -58,10 +62,22 @@ int object_claim(struct object *o, uint64_t off, uint64_t len, struct object_ran
 			w.len = min_u64(range_end(w.off, w.len), max_u64(o->allocated, end)) - w.off;
 		if (sent_ahead(o) && end != UINT64_MAX)
 			w.len = min_u64(range_end(w.off, w.len), round_up(end, CLAIM_WINDOW)) - w.off;
+		if (accepted != UINT64_MAX)
+			w = (struct object_range){ off, min_u64(range_end(w.off, w.len), accepted) - off, w.gen };
 		*ret = w;
 	}
 	pthread_mutex_unlock(&o->lock);
 	return r;
+}
+
+/* A change of size by the broker, as a claim of what it adds. */
+static int account_size_locked(struct object *o, uint64_t size, struct err *err)
+{
+	struct quota *q = o->store->config.quota;
+	uint64_t ignored;
+
+	return q && quota_writes(q) ? account_claim_locked(o, min_u64(size, stage_size(&o->stage)), size, &ignored, err)
+				    : 0;
 }
 
 /* What lies behind @size is no longer the base's, for good: the file may grow again, with zeros. */
@@ -87,7 +103,9 @@ int object_truncate(struct object *o, uint64_t size, struct err *err)
 		return err_set(err, EFBIG, "an S3 object holds at most %llu bytes", OBJECT_SIZE_MAX);
 	pthread_mutex_lock(&o->lock);
 	object_wait_commit_locked(o);
-	r = object_make_writable_locked(o, err);
+	r = account_size_locked(o, size, err);
+	if (r == 0)
+		r = object_make_writable_locked(o, err);
 	if (r == 0) {
 		uint64_t before = o->base_end;
 
@@ -168,7 +186,9 @@ int object_allocate(struct object *o, uint32_t mode, uint64_t off, uint64_t len,
 		return r;
 	pthread_mutex_lock(&o->lock);
 	object_wait_commit_locked(o);
-	r = object_make_writable_locked(o, err);
+	r = account_size_locked(o, end, err);
+	if (r == 0)
+		r = object_make_writable_locked(o, err);
 	if (r == 0)
 		r = allocate_ahead_locked(o, end, err);
 	if (r == 0) {

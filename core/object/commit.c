@@ -42,6 +42,7 @@ struct commit {
 	struct present sent; /* crcs of what the object holds after it */
 	struct plan_ranges changed;
 	bool published; /* something was sent: rebind */
+	uint64_t bytes; /* of it, taken from the quota */
 	char *buf;      /* a block */
 };
 
@@ -208,11 +209,21 @@ static void set_publishing(struct commit *c, bool on)
 	pthread_mutex_unlock(&c->o->lock);
 }
 
+static int account(struct commit *c, uint64_t bytes, struct err *err)
+{
+	int r = account_commit(c->o, c->size, bytes, err);
+
+	c->bytes = r == 0 ? bytes : 0;
+	return r;
+}
+
 static int put_whole(struct commit *c, struct err *err)
 {
 	char *data = malloc(c->size ? c->size : 1);
-	int r = data ? fetch(c, 0, c->size, err) : err_set(err, ENOMEM, "no memory");
+	int r = data ? account(c, c->size, err) : err_set(err, ENOMEM, "no memory");
 
+	if (r == 0)
+		r = fetch(c, 0, c->size, err);
 	if (r == 0) {
 		r = read_file(c, data, (size_t)c->size, 0);
 		if (r < 0)
@@ -275,6 +286,15 @@ static int make_plan(struct commit *c, struct plan *ret)
 	return plan_make(&c->changed, c->size, c->store->config.part_bytes, ret);
 }
 
+static uint64_t data_bytes(const struct plan *plan)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < plan->count; i++)
+		sum += plan->parts[i].copy ? 0 : plan->parts[i].len;
+	return sum;
+}
+
 static int put_parts(struct commit *c, struct err *err)
 {
 	struct s3_meta early;
@@ -285,6 +305,11 @@ static int put_parts(struct commit *c, struct err *err)
 
 	if (r < 0)
 		return err_set(err, -r, NAME_FMT ": %s", NAME_ARG(c->name), strerror(-r));
+	r = account(c, data_bytes(&plan), err);
+	if (r < 0) {
+		plan_deinit(&plan);
+		return r;
+	}
 	begun = c->base_end == 0 && stream_take(c->o, &u, &early);
 	if (!begun) {
 		r = upload_begin(&u, c->store, c->name, plan_is_whole(&plan), &c->meta, c->content_type, err);
@@ -323,9 +348,14 @@ static int send(struct commit *c, struct err *err)
 	bool same = c->terms.has_base && c->changed.count == 0 && c->size == c->base.size;
 	int r;
 
-	if (same && (!c->touched || same_meta(c)))
+	if (same && (!c->touched || same_meta(c))) {
+		(void)account(c, 0, NULL);
 		return 0;
+	}
 	if (same && c->size <= S3_PART_MAX) {
+		r = account(c, 0, err);
+		if (r < 0)
+			return r;
 		set_publishing(c, true);
 		r = upload_retouch(c->store, c->name, c->base.etag, &c->meta, c->content_type, &c->result, err);
 		c->published = r == 0;
@@ -430,6 +460,8 @@ static int run(struct commit *c, struct err *err)
 	}
 	if (r == 0)
 		r = send(c, err);
+	if (r < 0 && !c->published)
+		account_give_back(o, c->bytes);
 	pthread_mutex_lock(&o->lock);
 	if (r == 0)
 		stream_drop_locked(o); /* it was not taken: the file has shrunk */

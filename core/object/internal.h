@@ -119,6 +119,9 @@ struct object {
 	int commit_status;      /* of the last one; 0 or -errno */
 	bool failed;            /* the last one failed, and no writer was handed out since */
 	struct err commit_err;
+	uint64_t taken; /* of the session's quota of bytes written, for the next commit; account.c */
+	uint64_t taken_from, taken_end;
+	bool accepted, unbounded;        /* since the last commit: a claim; one of no known length */
 	bool journaled, journal_missing; /* the journal names a missing range */
 
 	struct cache_entry *entry;  /* of the shared cache: it holds the base; NULL: ask the server */
@@ -230,6 +233,18 @@ void fill_reap(struct object_store *s);   /* the reaper's thread, until stop */
 /* grant.c */
 #define STREAM_MIN MIB(64) /* an object up to here, that fits into memory, is kept while it is open */
 struct object_range object_window_locked(struct object *o, uint64_t off);
+
+/* account.c */
+/**
+ * account_claim_locked() - may [off, end) be written? @end: UINT64_MAX is to infinity. Only where there is a quota.
+ * Return: 0, and how far writers may go before they ask again; -EDQUOT; -EFBIG; -ETIMEDOUT; nothing is taken then.
+ */
+int account_claim_locked(struct object *o, uint64_t off, uint64_t end, uint64_t *ret_end, struct err *err);
+/** account_stream_locked() - may the first @bytes be sent before their commit? */
+bool account_stream_locked(struct object *o, uint64_t bytes);
+/** account_commit() - without the lock: @bytes are sent to make an object of @size. Return: 0; -EDQUOT; -EFBIG; -ETIMEDOUT. */
+int account_commit(struct object *o, uint64_t size, uint64_t bytes, struct err *err);
+void account_give_back(struct object *o, uint64_t bytes); /* they were not sent after all */
 
 /* commit.c */
 /**

@@ -1,4 +1,5 @@
 #include "object/internal.h"
+#include "s3/quota.h"
 
 #include "object/plan.h"
 #include "base/clock.h"
@@ -39,6 +40,7 @@ static void free_object(struct object *o)
 	stage_deinit(&o->stage, keep);
 	present_deinit(&o->present);
 	space_discharge(o, o->charged);
+	account_give_back(o, o->taken);
 	name_unref(o->name);
 	pthread_rwlock_destroy(&o->cut);
 	pthread_cond_destroy(&o->cond);
@@ -218,7 +220,7 @@ void object_slot_update_locked(struct object *o)
 	if (o->evict == EVICT_NEVER && present_next_missing(&o->present, 0, blocks) >= blocks) {
 		flags |= WIRE_SLOT_COMPLETE;
 		/* memory is bounded by claims; what is not sent yet, too, once there is much of it */
-		if (o->stage.rw < 0 && (o->base_end || !o->store->throttled))
+		if (o->stage.rw < 0 && (o->base_end || !o->store->throttled) && !quota_writes(o->store->config.quota))
 			flags |= WIRE_SLOT_NO_CLAIM;
 	}
 	atomic_store(&slot->base_end, o->base_end);
@@ -477,6 +479,7 @@ int object_reopen(struct object *o, int flags, int *ret_fd, struct err *err)
 			o->writable = true;
 			o->failed = false;
 			o->dirty = !o->forgotten;
+			o->accepted |= quota_open(o->store->config.quota, NULL) == 0;
 		}
 		watch_handed_out(o->watched, writable);
 	}

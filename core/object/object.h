@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 struct arena;
+struct quota;
 struct watch;
 struct object;
 struct object_store; /* the objects that are open, keyed by client, bucket and key */
@@ -48,6 +49,7 @@ struct object_store_config {
 	unsigned uploads;       /* objects that are committed at once; default 64 */
 	bool commit_background; /* object_closed() does not wait where the bytes are in staging_dir */
 	bool fsync_staging;     /* object_fsync(), object_store_sync() make staging durable and send nothing */
+	struct quota *quota;    /* borrowed; NULL: none */
 	int deadline_ms;        /* of a wait without progress; default 30,000 */
 };
 int object_store_new(const struct object_store_config *config, struct object_store **ret, struct err *err);

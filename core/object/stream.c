@@ -170,7 +170,8 @@ void stream_run(struct object *o)
 	while (r == 0 && !o->committing && !o->forgotten && !o->base_end) {
 		size_t end = min_u64(full_parts(o, st->next), st->next + o->store->config.parallel);
 
-		if (end == st->next)
+		if (end == st->next ||
+		    !account_stream_locked(o, plan_grid((unsigned)end, o->store->config.part_bytes).end))
 			break;
 		pthread_mutex_unlock(&o->lock);
 		r = send_some(o, st, end, &err);

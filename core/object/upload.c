@@ -41,6 +41,7 @@ static int head(const struct name *n, struct s3_info *ret)
 	if (!call)
 		return -ENOMEM;
 	s3_call_init(call, S3_HEAD_OBJECT, n->bucket, n->key);
+	call->accepted = true;
 	r = s3_run(n->client, call);
 	if (r == 0)
 		*ret = call->info;
@@ -141,8 +142,10 @@ static struct s3_call *new_call(enum s3_op op, const struct name *n)
 {
 	struct s3_call *call = malloc(sizeof(*call));
 
-	if (call)
+	if (call) {
 		s3_call_init(call, op, n->bucket, n->key);
+		call->accepted = true;
+	}
 	return call;
 }
 
@@ -292,6 +295,7 @@ static int flight_start(struct upload *u, struct flight *f, size_t index, const 
 	f->len = p->len;
 	f->crc = 0;
 	s3_call_init(&f->call, p->copy ? S3_UPLOAD_PART_COPY : S3_UPLOAD_PART, u->name->bucket, u->name->key);
+	f->call.accepted = true;
 	f->call.upload_id_in = u->id;
 	f->call.part_number = (unsigned)index + 1;
 	f->call.full_checksum = u->whole;

@@ -11,6 +11,7 @@
 #include "s3/call.h"
 #include "s3/notes.h"
 #include "s3/permit.h"
+#include "s3/quota.h"
 #include "s3/when.h"
 
 #include "base/counters.h"
@@ -188,12 +189,16 @@ static int write_sink(const struct s3_call *call, uint64_t at, const char *data,
 static int deliver(struct call_state *state, const char *data, size_t len)
 {
 	struct s3_call *call = state->call;
+	struct err ended = ERR_INIT;
 	int r = 0;
 
 	if (len > state->goal - state->delivered)
 		return fault(state, -EIO, false, "the answer is longer than it said");
 	if (state->job.cancelled)
 		return fault(state, -ECANCELED, true, "cancelled");
+	r = quota_take(state->client->config.quota, QUOTA_read, len, &ended);
+	if (r < 0)
+		return fault(state, r, true, "%s", err_text(&ended));
 	if (state->verify)
 		state->sum = checksum_update(state->verify, state->sum, data, len);
 	if (state->sha256_value[0] && !EVP_DigestUpdate(state->sha256, data, len))
@@ -336,6 +341,22 @@ static void wait_for_keys(struct call_state *state)
 		call_sleep(state, KEYS_PAUSE_MS);
 }
 
+/* A request more. An Abort cleans up: like what was accepted before, it goes whatever was used up. */
+static int take_request(struct call_state *state)
+{
+	struct quota *q = state->client->config.quota;
+	struct err ended = ERR_INIT;
+
+	if (state->call->accepted || state->call->op == S3_ABORT_MULTIPART_UPLOAD) {
+		quota_add(q, QUOTA_requests, 1);
+		return 0;
+	}
+	int r = quota_time(q, &ended);
+	if (r == 0)
+		r = quota_take(q, QUOTA_requests, 1, &ended);
+	return r < 0 ? call_fail(state, -r, "%s", err_text(&ended)) : 0;
+}
+
 void call_attempt(struct call_state *state)
 {
 	struct http_exchange *ex = &state->ex;
@@ -363,6 +384,8 @@ void call_attempt(struct call_state *state)
 	int r = build(state);
 	if (r == 0)
 		r = start_body(state);
+	if (r == 0)
+		r = take_request(state);
 	if (r < 0) {
 		body_deinit(&state->body);
 		request_deinit(&state->request);
@@ -428,6 +451,14 @@ static void state_free(struct call_state *state)
 	free(state);
 }
 
+/* What a call sends that nobody has taken from the quota before. */
+static int take_body(const struct s3_client *client, struct s3_call *call)
+{
+	if (call->accepted || !(ops[call->op].flags & OP_UP))
+		return 0;
+	return quota_take(client->config.quota, QUOTA_written, call->body.len, &call->err);
+}
+
 void call_start(struct s3_client *client, struct s3_call *call)
 {
 	struct call_state *state = state_new(client, call);
@@ -453,6 +484,8 @@ void call_start(struct s3_client *client, struct s3_call *call)
 		state->early = permit_check(call, &call->err);
 	if (state->early == 0)
 		state->early = payload_prepare(client, call, &state->payload, &call->err);
+	if (state->early == 0)
+		state->early = take_body(client, call);
 	http_submit(client->http, &state->job);
 }
 

@@ -15,7 +15,7 @@
  * Errors: negative errno by errors.def, and a sentence in call->err that names operation, object, status, code and
  * request id. -ENOENT not found; -EACCES denied; -ESTALE a condition failed where the base had changed (412 on
  * If-Match); -EEXIST 412 on If-None-Match; -ECANCELED after s3_cancel(); -ETIMEDOUT the deadline; -EIO after retries;
- * -EFBIG; -ENAMETOOLONG; -EDQUOT; -ERANGE 416, with info.size, UINT64_MAX where the server did not say it.
+ * -EFBIG; -ENAMETOOLONG; -EDQUOT, -ETIMEDOUT also where a quota of the session has ended (quota.h); -ERANGE 416, with info.size, UINT64_MAX where the server did not say it.
  */
 #ifndef S3SHIM_S3_S3_H
 #define S3SHIM_S3_S3_H
@@ -37,6 +37,7 @@
 #define S3_UPLOAD_ID_MAX 512
 
 struct policy; /* config/policy.h */
+struct quota;  /* s3/quota.h */
 struct s3_client;
 struct s3_credentials; /* credentials.h */
 
@@ -62,6 +63,7 @@ struct s3_config {
 	int connections;                    /* at most so many at once; default 64 */
 	const char *notes_dir;              /* where our multipart uploads are noted (notes.h); NULL: nowhere */
 	struct s3_credentials *credentials; /* borrowed; NULL with unsigned_requests */
+	struct quota *quota;                /* borrowed; NULL: none */
 };
 
 int s3_client_new(const struct s3_config *config, struct s3_client **ret, struct err *err);
@@ -171,6 +173,9 @@ struct s3_call {
 
 	/* Borrowed; NULL: none. What it does not permit is -EACCES and never sent; an Abort is always permitted. */
 	const struct policy *policy;
+	/* Part of what was accepted from a program before: goes on when the session's quotas have ended; what it sends was
+	 * taken from them then. */
+	bool accepted;
 
 	/* callbacks, all optional, on a transfer thread; @arg is the caller's */
 	void (*on_headers)(struct s3_call *call, void *arg); /* info is filled; once, before the first data */

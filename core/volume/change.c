@@ -1,5 +1,7 @@
 #include "volume/s3volume.h"
 
+#include "s3/quota.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,9 +73,11 @@ int change_put(struct s3volume *v, struct vcall *call, const struct s3key *k, co
 	bool dir = S_ISDIR(a->mode);
 	struct node *node;
 	char id[NAMES_ID_MAX];
-	int rc = c && meta ? attr_to_meta(a, meta) : -ENOMEM;
+	int rc = c && meta ? attr_to_meta(a, meta) : -ENOMEM, taken = rc;
 
 	(void)call;
+	if (rc == 0)
+		rc = taken = quota_take(v->base.quota, QUOTA_objects, 1, err);
 	if (rc)
 		goto out;
 	if (dir)
@@ -120,6 +124,8 @@ int change_put(struct s3volume *v, struct vcall *call, const struct s3key *k, co
 	}
 	pthread_mutex_unlock(&v->space->names.lock);
 out:
+	if (rc && taken == 0)
+		quota_give(v->base.quota, QUOTA_objects, 1);
 	free(meta);
 	free(c);
 	return rc;

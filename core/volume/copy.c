@@ -17,6 +17,7 @@ static int copy_small(struct s3volume *v, const struct copy *c, struct s3_info *
 		return -ENOMEM;
 	s3_call_init(call, S3_COPY_OBJECT, c->to_bucket, c->to);
 	call->policy = c->policy;
+	call->accepted = c->accepted;
 	call->source_bucket = c->bucket;
 	call->source_key = c->from;
 	call->source_if_match = c->etag && c->etag[0] ? c->etag : NULL;
@@ -42,6 +43,7 @@ static int source_info(struct s3volume *v, const struct copy *c, struct s3_info 
 		return -ENOMEM;
 	s3_call_init(call, S3_HEAD_OBJECT, c->bucket, c->from);
 	call->policy = c->policy;
+	call->accepted = c->accepted;
 	rc = s3_run(v->client, call);
 	if (rc && err)
 		*err = call->err;
@@ -74,6 +76,7 @@ static int copy_parts(struct big *b, struct err *err)
 
 			s3_call_init(c, S3_UPLOAD_PART_COPY, b->c->to_bucket, b->c->to);
 			c->policy = b->c->policy;
+			c->accepted = b->c->accepted;
 			c->source_bucket = b->c->bucket;
 			c->source_key = b->c->from;
 			c->source_if_match = b->etag;
@@ -117,6 +120,7 @@ static int copy_big(struct s3volume *v, const struct copy *c, struct s3_info *re
 	b.etag = c->etag && c->etag[0] ? c->etag : info->etag;
 	s3_call_init(create, S3_CREATE_MULTIPART_UPLOAD, c->to_bucket, c->to);
 	create->policy = c->policy;
+	create->accepted = c->accepted;
 	create->meta = c->meta ? c->meta : &info->meta;
 	create->content_type = c->meta ? c->content_type : info->content_type;
 	rc = s3_run(v->client, create);
@@ -130,6 +134,7 @@ static int copy_big(struct s3volume *v, const struct copy *c, struct s3_info *re
 	if (rc == 0) {
 		s3_call_init(end, S3_COMPLETE_MULTIPART_UPLOAD, c->to_bucket, c->to);
 		end->upload_id_in = create->upload_id;
+		end->accepted = true;
 		end->parts = b.parts;
 		end->part_count = b.count;
 		rc = s3_run(v->client, end);

@@ -57,6 +57,7 @@ static int ask(struct s3volume *v, struct job *j)
 	if (!c)
 		return -ENOMEM;
 	s3_call_init(c, S3_HEAD_OBJECT, j->key.bucket, j->key.key);
+	c->accepted = true;
 	rc = s3_run(v->client, c);
 	if (rc == 0)
 		j->info = c->info;
@@ -84,7 +85,8 @@ static int write_file(struct s3volume *v, struct job *j)
 			   .size = j->info.size,
 			   .etag = j->info.etag,
 			   .meta = &j->info.meta,
-			   .content_type = j->info.content_type };
+			   .content_type = j->info.content_type,
+			   .accepted = true };
 	rc = copy_run(v, &c, &now, &j->err);
 	if (rc)
 		return rc;
@@ -115,6 +117,7 @@ static int write_dir(struct s3volume *v, struct job *j)
 	rc = attr_to_meta(&j->attr, &j->info.meta);
 	s3path_dir_prefix(&j->key, key);
 	s3_call_init(c, S3_PUT_OBJECT, j->key.bucket, key);
+	c->accepted = true;
 	c->meta = &j->info.meta;
 	c->content_type = j->info.content_type[0] ? j->info.content_type : "application/x-directory";
 	c->body.memory = "";

@@ -606,7 +606,8 @@ int volume_file_new(const struct volume_file_config *config, struct volume **ret
 				    .events = config->events,
 				    .index = config->index,
 				    .read_only = config->read_only,
-				    .denied = config->denied };
+				    .denied = config->denied,
+				    .quota = config->quota };
 	snprintf(fv->base.mount, sizeof(fv->base.mount), "%s", config->mount);
 	fv->watch = config->watch;
 	fv->root = open(config->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

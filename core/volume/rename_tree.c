@@ -94,7 +94,8 @@ static void note_failure(struct tree *t, const struct err *err)
 
 static int copy_large(struct tree *t, const struct s3_entry *e, const char *to)
 {
-	struct copy big = { t->from->bucket, e->key, t->to->bucket, to, e->size, e->etag, NULL, NULL, t->v->policy };
+	struct copy big = { t->from->bucket, e->key, t->to->bucket, to,           e->size,
+			    e->etag,         NULL,   NULL,          t->v->policy, false };
 	struct err err = ERR_INIT;
 	struct s3_info info;
 	int rc = copy_run(t->v, &big, &info, &err);

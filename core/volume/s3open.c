@@ -1,5 +1,6 @@
 #include "volume/s3volume.h"
 
+#include "s3/quota.h"
 #include "volume/dir.h"
 
 #include <fcntl.h>
@@ -353,11 +354,19 @@ static int open_over(struct walk *w, const struct open_arg *a)
 
 static int open_new(struct walk *w, const struct open_arg *a)
 {
+	struct quota *q = w->v->base.quota;
 	struct onode *n;
-	int rc = acquire(w, a, OBJECT_WRITE, NULL, true, &n);
+	int rc = quota_open(q, &w->call->err);
 
+	if (rc == 0)
+		rc = quota_take(q, QUOTA_objects, 1, &w->call->err);
 	if (rc)
 		return rc;
+	rc = acquire(w, a, OBJECT_WRITE, NULL, true, &n);
+	if (rc) {
+		quota_give(q, QUOTA_objects, 1);
+		return rc;
+	}
 	if (a->flags & O_EXCL)
 		object_exclusive(n->o);
 	if ((a->flags & O_ACCMODE) == O_RDONLY)

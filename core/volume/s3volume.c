@@ -303,6 +303,7 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	};
 	snprintf(v->base.mount, sizeof(v->base.mount), "%s", config->mount);
 	v->base.denied = POLICY_ALL & ~policy_verbs(config->policy);
+	v->base.quota = config->quota;
 	v->policy = config->policy;
 	v->client = config->client;
 	v->store = config->store;

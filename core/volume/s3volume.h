@@ -276,7 +276,8 @@ struct copy {
 	const char *etag;           /* of the source, or "" */
 	const struct s3_meta *meta; /* NULL: as they are */
 	const char *content_type;
-	const struct policy *policy; /* by which it is asked; NULL: none, it was asked for before */
+	const struct policy *policy; /* by which it is asked; NULL: none */
+	bool accepted;               /* as struct s3_call has it */
 };
 /** copy_run() - on the server; multipart beyond 5 GiB. @ret: ETag of the new object. */
 int copy_run(struct s3volume *v, const struct copy *c, struct s3_info *ret, struct err *err);

@@ -2,6 +2,7 @@
 
 #include "base/util.h"
 #include "config/policy.h"
+#include "s3/quota.h"
 #include "volume/dots.h"
 
 #include <fcntl.h>
@@ -24,7 +25,10 @@
 static int check_path(struct volume *v, struct vcall *call, const char *path, int which)
 {
 	bool up = false;
+	int rc = quota_time(v->quota, &call->err);
 
+	if (rc)
+		return rc;
 	if (strlen(path) >= WIRE_PATH_MAX)
 		return -ENAMETOOLONG;
 	for (const char *p = path; *p;) {
@@ -388,7 +392,9 @@ struct volume *volume_free(struct volume *v)
 
 int vfile_grant(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, bool pin, struct vrange *ret)
 {
-	return FORWARD(f->volume, file_grant, f, call, off, len, pin, ret);
+	int rc = quota_time(f->volume->quota, &call->err);
+
+	return rc ? rc : FORWARD(f->volume, file_grant, f, call, off, len, pin, ret);
 }
 
 int vfile_advise(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len, uint32_t advice)
@@ -400,6 +406,8 @@ int vfile_claim(struct vfile *f, struct vcall *call, uint64_t off, uint64_t len,
 {
 	int why = refusal(f->volume, POLICY_WRITE);
 
+	if (why == 0)
+		why = quota_time(f->volume->quota, &call->err);
 	if (why)
 		return why;
 	return FORWARD(f->volume, file_claim, f, call, off, len, ret);
@@ -419,6 +427,8 @@ int vfile_truncate(struct vfile *f, struct vcall *call, uint64_t size)
 {
 	int why = refusal(f->volume, POLICY_WRITE);
 
+	if (why == 0)
+		why = quota_time(f->volume->quota, &call->err);
 	if (size > INT64_MAX)
 		return -EINVAL;
 	if (why)
@@ -430,6 +440,8 @@ int vfile_allocate(struct vfile *f, struct vcall *call, uint32_t mode, uint64_t 
 {
 	int why = refusal(f->volume, POLICY_WRITE);
 
+	if (why == 0)
+		why = quota_time(f->volume->quota, &call->err);
 	if (why)
 		return why;
 	return FORWARD(f->volume, file_allocate, f, call, mode, off, len);
@@ -457,6 +469,8 @@ int vfile_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *se
 {
 	int why = refusal(f->volume, POLICY_WRITE);
 
+	if (why == 0)
+		why = quota_time(f->volume->quota, &call->err);
 	if (why)
 		return why;
 	return FORWARD(f->volume, file_setattr, f, call, set);
@@ -465,7 +479,9 @@ int vfile_setattr(struct vfile *f, struct vcall *call, const struct vsetattr *se
 int vfile_readdir(struct vfile *f, struct vcall *call, uint64_t pos, void *buf, size_t room, size_t *ret_used,
 		  uint32_t *ret_entries, bool *ret_end)
 {
-	return FORWARD(f->volume, file_readdir, f, call, pos, buf, room, ret_used, ret_entries, ret_end);
+	int rc = quota_time(f->volume->quota, &call->err);
+
+	return rc ? rc : FORWARD(f->volume, file_readdir, f, call, pos, buf, room, ret_used, ret_entries, ret_end);
 }
 
 int vfile_etag(struct vfile *f, char *ret)

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct quota; /* s3/quota.h */
 struct volume;
 struct vfile; /* an open description: of an object or of a directory */
 
@@ -137,6 +138,7 @@ struct volume {
 	uint32_t index;            /* of the mount point in S3SHIM_ROUTES; also the minor of its st_dev */
 	bool read_only;            /* every change is EROFS, decided in volume.c before an implementation is asked */
 	unsigned denied;           /* enum policy_verb: what is EACCES, decided there too */
+	struct quota *quota;       /* borrowed; NULL: none */
 };
 
 struct vfile {
@@ -200,7 +202,8 @@ struct volume_file_config {
 	const char *mount;
 	uint32_t index;
 	bool read_only;
-	unsigned denied; /* enum policy_verb */
+	unsigned denied;     /* enum policy_verb */
+	struct quota *quota; /* borrowed; NULL: none */
 	struct volume_events events;
 	struct watch *watch; /* borrowed: tells when a directory's descriptor is gone */
 };
@@ -214,6 +217,7 @@ struct volume_s3_config {
 	uint32_t index;
 	bool read_only;
 	const struct policy *policy; /* borrowed; NULL: all is permitted */
+	struct quota *quota;         /* borrowed; NULL: none */
 	int ttl_ms; /* attributes and negative answers; default 1,000; what this session changed is seen at once */
 	bool attributes_list;       /* do not ask for user metadata */
 	bool excl_open;             /* O_EXCL puts an empty object at open */
