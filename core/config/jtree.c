@@ -100,6 +100,14 @@ static bool is_primitive(const char *s, size_t n)
 	return digits && i == n;
 }
 
+/* Is there nothing but blanks between @pos and @node, whose text begins with its quote? jsmn takes `[1,,2]`. */
+static bool follows(const struct jtree *j, size_t pos, int node)
+{
+	const jsmntok_t *t = token(j, node);
+
+	return skip_blank(j, pos) == (size_t)t->start - (t->type == JSMN_STRING);
+}
+
 /* Checks one value that begins at token *@at, and what lies between its parts; *ret_end is the offset behind it. */
 static int check(const struct jtree *j, int *at, int depth, size_t *ret_end, struct err *err)
 {
@@ -126,13 +134,17 @@ static int check(const struct jtree *j, int *at, int depth, size_t *ret_end, str
 			pos++;
 		}
 		if (t->type == JSMN_OBJECT) {
-			if (*at >= j->count || token(j, *at)->type != JSMN_STRING || token(j, *at)->size < 1)
+			if (*at >= j->count || token(j, *at)->type != JSMN_STRING || token(j, *at)->size < 1 ||
+			    !follows(j, pos, *at))
 				return error_at(j, skip_blank(j, pos), err, "expected \"name\": value");
 			pos = skip_blank(j, (size_t)token(j, *at)->end + 1);
 			if (j->text[pos] != ':')
 				return error_at(j, pos, err, "expected ':'");
+			pos++;
 			key = token(j, (*at)++);
 		}
+		if (!follows(j, pos, *at))
+			return error_at(j, skip_blank(j, pos), err, "expected a value");
 		r = check(j, at, depth + 1, &pos, err);
 		if (r < 0)
 			return r;
@@ -335,14 +347,24 @@ int jtree_value(const struct jtree *j, int key)
 	return key + 1;
 }
 
+static bool is_named(const struct jtree *j, int key, const char *name)
+{
+	const jsmntok_t *t = token(j, key);
+	size_t len = (size_t)(t->end - t->start);
+	cleanup_free char *text = NULL;
+
+	if (!memchr(j->text + t->start, '\\', len))
+		return len == strlen(name) && memcmp(j->text + t->start, name, len) == 0;
+	text = jtree_text(j, key);
+	return text && strcmp(text, name) == 0;
+}
+
 int jtree_get(const struct jtree *j, int node, const char *key)
 {
 	if (node < 0 || jtree_kind(j, node) != JTREE_OBJECT)
 		return -1;
 	for (int k = jtree_first(j, node); k >= 0; k = jtree_next(j, k)) {
-		const jsmntok_t *t = token(j, k);
-		if (strlen(key) == (size_t)(t->end - t->start) &&
-		    memcmp(j->text + t->start, key, (size_t)(t->end - t->start)) == 0)
+		if (is_named(j, k, key))
 			return jtree_value(j, k);
 	}
 	return -1;

@@ -43,6 +43,11 @@ Test(jtree, refuses_what_is_not)
 					   "[\"a\": 1]",
 					   "{\"a\": \"\\x\"}",
 					   "{,}",
+					   "[1,,2]",
+					   "[,1]",
+					   "{\"a\": 1,, \"b\": 2}",
+					   "{, \"a\": 1}",
+					   "{\"a\":, 1}",
 					   "[1, 2" };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -95,6 +100,18 @@ Test(jtree, refuses_a_name_given_twice)
 	cr_assert_eq(parse("{\"a\": {\"b\": 1,\n\"c\": 2, \"b\": 3}}"), -EINVAL);
 	cr_assert_str_eq(err_text(&err), "f:2:9: 'b' is given twice");
 	cr_assert_eq(parse("{\"a\": {\"b\": 1}, \"b\": 1}"), 0);
+}
+
+Test(jtree, a_name_with_escapes_is_found)
+{
+	static const char text[] = "{\"bucketN\\u0061me\": 1, \"x\\\\y\": 2}";
+	struct jtree j;
+
+	cr_assert_eq(jtree_parse(&j, "f", text, strlen(text), &err), 0);
+	cr_assert_geq(jtree_get(&j, 0, "bucketName"), 0);
+	cr_assert_geq(jtree_get(&j, 0, "x\\y"), 0);
+	cr_assert_eq(jtree_get(&j, 0, "x\\\\y"), -1);
+	jtree_deinit(&j);
 }
 
 Test(jtree, walks)
