@@ -17,12 +17,21 @@ static bool clean(const char *text)
 	return true;
 }
 
+/* A name becomes one of a header, where a colon would end it. */
 static bool clean_meta(const struct s3_meta *meta)
 {
-	for (size_t i = 0; meta && i < meta->len; i++)
-		if (meta->data[i] && ((unsigned char)meta->data[i] < 32 || meta->data[i] == 127))
+	if (!meta || !meta->len)
+		return true;
+	if (meta->data[meta->len - 1])
+		return false;
+	for (size_t at = 0; at < meta->len;) {
+		const char *name = meta->data + at, *value = name + strlen(name) + 1;
+
+		if (!clean(name) || strpbrk(name, ": ") || (size_t)(value - meta->data) >= meta->len || !clean(value))
 			return false;
-	return !meta || !meta->len || meta->data[meta->len - 1] == '\0';
+		at = (size_t)(value - meta->data) + strlen(value) + 1;
+	}
+	return true;
 }
 
 int request_check(const struct s3_call *call, struct err *err)

@@ -479,6 +479,10 @@ Test(call, impossible_calls_are_refused_before_they_are_sent)
 	call.key = "k";
 	call.if_match = "x\r\nHost: evil";
 	cr_assert_eq(s3_run(client, &call), -EINVAL);
+	call.if_match = NULL;
+	call.op = S3_PUT_OBJECT;
+	call.meta = &(struct s3_meta){ "host: evil\0x", 13 };
+	cr_assert_eq(s3_run(client, &call), -EINVAL);
 	cr_assert_eq(server_count(server), 0);
 	end();
 }
