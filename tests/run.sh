@@ -1,9 +1,11 @@
 #!/bin/bash
-# Install, build with -Werror and test: tests/run.sh [unit|probe|e2e|fault|lint|asan|tsan|model|bench|programs|gvisor]... [pytest or ctest options]
+# Install, build with -Werror and test: tests/run.sh [unit|probe|e2e|fault|lint|hostile|fuzz|asan|tsan|model|bench|programs|gvisor]... [pytest or ctest options]
 #
 #   tests/run.sh                     everything but bench, programs and gvisor
 #   tests/run.sh unit                Criterion programs, by ctest
 #   tests/run.sh e2e -k rename       scenarios whose name contains "rename"
+#   tests/run.sh hostile             a client that speaks to the broker's socket itself, and means harm
+#   tests/run.sh fuzz --seconds N    each fuzz target for so long (default 5)
 #   tests/run.sh asan                units and the scenarios marked `sanitized`, broker and tools under ASan and UBSan
 #   tests/run.sh tsan                those scenarios under ThreadSanitizer
 #   tests/run.sh model --minutes N   random calls, natively and on a mount, for so long (--seed S, --shrink, -k s3)
@@ -20,12 +22,12 @@ unset LD_PRELOAD "${!AWS_@}" "${!S3SHIM_@}" PYTHONPATH VIRTUAL_ENV
 parts=()
 while [ $# -gt 0 ] && [[ $1 != -* ]]; do
 	case $1 in
-	unit | probe | e2e | fault | lint | asan | tsan | model | bench | programs | gvisor) parts+=("$1") ;;
-	*) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	unit | probe | e2e | fault | lint | hostile | fuzz | asan | tsan | model | bench | programs | gvisor) parts+=("$1") ;;
+	*) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 	shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(unit lint probe e2e fault model asan tsan)
+[ ${#parts[@]} -gt 0 ] || parts=(unit lint probe e2e fault hostile model fuzz asan tsan)
 
 failed=()
 step() {
@@ -72,11 +74,15 @@ in_gvisor() {
 		tests/e2e/test_noleases.py tests/e2e/test_objects.py tests/e2e/test_programs.py tests/e2e/test_bare.py "$@"
 }
 
+fuzz() {
+	build fuzz && tests/fuzz/run.py "$@"
+}
+
 mkdir -p build
 tests/support/install.sh test versitygw >/dev/null || exit 1
 tests/support/install.sh busybox >/dev/null || true # its scenario says that it was not run
 for part in "${parts[@]}"; do
-	[[ $part =~ ^(asan|tsan)$ ]] && continue
+	[[ $part =~ ^(asan|tsan|fuzz)$ ]] && continue
 	step build build ci
 	[ ${#failed[@]} -eq 0 ] || { echo "the build failed"; exit 1; }
 	break
@@ -87,6 +93,8 @@ for part in "${parts[@]}"; do
 	probe) step probe python_tests ci tests/e2e/test_probes.py "$@" ;;
 	e2e) step e2e python_tests ci tests/e2e --ignore=tests/e2e/test_probes.py "$@" ;;
 	fault) step fault python_tests ci tests/fault "$@" ;;
+	hostile) step hostile python_tests ci tests/hostile "$@" ;;
+	fuzz) step fuzz fuzz "$@" ;;
 	model) step model python_tests ci tests/model -s "$@" ;;
 	lint) step lint python_tests ci tests/lint "$@" ;;
 	asan | tsan) step "$part" sanitized "$part" "$@" ;;

