@@ -83,6 +83,15 @@ static int check_host(char *host, bool https)
 	return 0;
 }
 
+/* It is sent and signed as it stands. */
+static bool check_prefix(const char *prefix)
+{
+	for (; *prefix; prefix++)
+		if (*prefix <= ' ' || *prefix > '~' || strchr("?#%", *prefix))
+			return false;
+	return true;
+}
+
 int uri_parse_endpoint(const char *text, const char *scheme, struct uri_endpoint *ret, struct err *err)
 {
 	struct uri_endpoint ep = { .https = true };
@@ -104,7 +113,7 @@ int uri_parse_endpoint(const char *text, const char *scheme, struct uri_endpoint
 	while (path_len && host[host_len + path_len - 1] == '/')
 		path_len--;
 	if (host_len >= sizeof(ep.host) || path_len >= sizeof(ep.prefix) || memchr(host, '@', host_len) ||
-	    strpbrk(host + host_len, "?#% "))
+	    !check_prefix(host + host_len))
 		return err_set(err, EINVAL, "endpoint '%s': want host[:port] or http[s]://host[:port]", text);
 	memcpy(ep.host, host, host_len);
 	memcpy(ep.prefix, host + host_len, path_len);

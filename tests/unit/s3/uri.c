@@ -71,8 +71,9 @@ Test(uri, endpoints)
 
 Test(uri, refuses_bad_endpoints)
 {
-	static const char *const bad[] = { "",          "http://", "user:pw@host", "host:0", "host:99999", "host:x",
-					   "host/?q=1", "a b",     "h\r\nX: y",    "[::1",   "[]",         "host:80x" };
+	static const char *const bad[] = { "",       "http://",   "user:pw@host", "host:0",    "host:99999",
+					   "host:x", "host/?q=1", "a b",          "h\r\nX: y", "[::1",
+					   "[]",     "host:80x",  "h/a\rb",       "h/\xc3\xa4" };
 	struct uri_endpoint ep;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
