@@ -15,7 +15,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD, CORPUS = TOP / "build/fuzz", TOP / "tests/fuzz/corpus"
-SEED_BYTES_MAX = 2048  # of what --keep takes over: the tree stays small
+SEED_BYTES_MAX = 1024  # of what --keep takes over, one for each edge of the code: the tree stays small
 
 
 def run(target, seconds, keep):
@@ -30,7 +30,7 @@ def run(target, seconds, keep):
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env)
         log = p.stderr.decode(errors="replace")
         if keep and p.returncode == 0:
-            subprocess.run([program, "-merge=1", f"-max_len={SEED_BYTES_MAX}", seeds, found], env=env, check=True,
+            subprocess.run([program, "-merge=1", "-use_counters=0", f"-max_len={SEED_BYTES_MAX}", seeds, found], env=env, check=True,
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     executions = re.search(r"number_of_executed_units: (\d+)", log)
     coverage = re.findall(r"cov: (\d+)", log)
