@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -21,6 +22,12 @@ static struct {
 	char line[RECENT_LINES][LINE_MAX_BYTES];
 	unsigned next;
 } recent = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+static struct {
+	pthread_mutex_t mutex;
+	time_t second;
+	unsigned lines; /* of that second, written or not */
+} flood = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 void log_open_fd(int fd, enum log_level min)
 {
@@ -69,20 +76,17 @@ static void remember(const char *line)
 	pthread_mutex_unlock(&recent.mutex);
 }
 
-void log_line(enum log_level level, const char *area, const char *fmt, ...)
+static void write_line(enum log_level level, const char *area, const char *fmt, va_list ap)
 {
 	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
 	struct timespec now;
 	struct tm tm;
 	size_t n;
-	va_list ap;
 	int saved = errno;
 
 	if (!log_enabled(level) && level < LOG_WARN)
 		return;
-	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text) - 128, fmt, ap);
-	va_end(ap);
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	n = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
@@ -97,6 +101,50 @@ void log_line(enum log_level level, const char *area, const char *fmt, ...)
 		(void)written; /* nobody is left to tell */
 	}
 	errno = saved;
+}
+
+void log_line(enum log_level level, const char *area, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_line(level, area, fmt, ap);
+	va_end(ap);
+}
+
+/* Is there room for one more line of this second? *ret_left_out: lines of the seconds before that had none. */
+static bool flood_passes(unsigned *ret_left_out)
+{
+	struct timespec now;
+	bool passes;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	*ret_left_out = 0;
+	pthread_mutex_lock(&flood.mutex);
+	if (flood.second != now.tv_sec) {
+		*ret_left_out = flood.lines > LOG_FLOOD_MAX ? flood.lines - LOG_FLOOD_MAX : 0;
+		flood.second = now.tv_sec;
+		flood.lines = 0;
+	}
+	passes = flood.lines++ < LOG_FLOOD_MAX;
+	pthread_mutex_unlock(&flood.mutex);
+	return passes;
+}
+
+void log_flood(enum log_level level, const char *area, const char *fmt, ...)
+{
+	unsigned left_out;
+	va_list ap;
+
+	if (!log_enabled(level) && level < LOG_WARN)
+		return;
+	if (!flood_passes(&left_out))
+		return;
+	if (left_out)
+		log_warn("log", "%u lines were left out, there were too many", left_out);
+	va_start(ap, fmt);
+	write_line(level, area, fmt, ap);
+	va_end(ap);
 }
 
 size_t log_recent_errors(char *buf, size_t size)

@@ -27,6 +27,13 @@ int log_enabled(enum log_level level);
 /** log_line() - write one line; use the macros below. errno is preserved. */
 void log_line(enum log_level level, const char *area, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/**
+ * log_flood() - what a program can make happen as often as it likes: of all such lines LOG_FLOOD_MAX a second are written,
+ * and how many were not
+ */
+#define LOG_FLOOD_MAX 100
+void log_flood(enum log_level level, const char *area, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /** log_recent_errors() - the last warnings and errors, oldest first, newline separated, for `s3ctl status`. */
 size_t log_recent_errors(char *buf, size_t size);
 

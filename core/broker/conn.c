@@ -145,9 +145,9 @@ static void *conn_main(void *arg)
 		r = serve_one(c);
 	} while (r == 0);
 	if (r == -EPROTO)
-		log_warn("broker", "process %ld broke the protocol, cutting it off", (long)c->peer.pid);
+		log_flood(LOG_WARN, "broker", "process %ld broke the protocol, cutting it off", (long)c->peer.pid);
 	else if (r < 0 && r != -ECONNRESET && r != -EPIPE)
-		log_info("broker", "connection of process %ld: %s", (long)c->peer.pid, strerror(-r));
+		log_flood(LOG_INFO, "broker", "connection of process %ld: %s", (long)c->peer.pid, strerror(-r));
 	received(c);
 	release_all(c);
 	(void)shutdown(c->fd,

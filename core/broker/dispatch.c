@@ -48,10 +48,10 @@ static void report(const struct exchange *x, enum wire_type type, int status)
 	if (status == -EIO || status == -ETIMEDOUT || status == -ESTALE)
 		counter_add(COUNTER_faults, 1);
 	if (status < 0 && x->call.err.errnum && upload)
-		log_error("broker", "%s: %s", name, err_text(&x->call.err));
+		log_flood(LOG_ERROR, "broker", "%s: %s", name, err_text(&x->call.err));
 	else if (is_trouble(status))
-		log_warn("broker", "%s '%s': %s", name, path,
-			 x->call.err.errnum ? err_text(&x->call.err) : strerror(-status));
+		log_flood(LOG_WARN, "broker", "%s '%s': %s", name, path,
+			  x->call.err.errnum ? err_text(&x->call.err) : strerror(-status));
 	else if (log_enabled(LOG_DEBUG))
 		log_debug("broker", "%s '%s' of %ld: %d %s", name, path, (long)x->call.pid, status,
 			  x->call.err.errnum ? err_text(&x->call.err) : "");

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,6 +76,32 @@ Test(log, below_the_level_is_dropped)
 	cr_assert_not(log_enabled(LOG_INFO));
 	cr_assert(log_enabled(LOG_WARN));
 	cr_assert_str_eq(logged(), "");
+}
+
+/* What was left out is told with the first line of another second. */
+Test(log, a_flood_is_cut_and_told)
+{
+	static char all[1 << 17];
+	const char *told = " lines were left out, there were too many\n";
+	size_t n = 0, lines = 0, left_out = 0;
+	ssize_t got;
+
+	log_open_fd(pipe_fds[1], LOG_INFO);
+	for (int i = 0; i < 5 * LOG_FLOOD_MAX; i++)
+		log_flood(LOG_INFO, "test", "again");
+	usleep(1100000);
+	log_flood(LOG_INFO, "test", "and then");
+	close(pipe_fds[1]);
+	while ((got = read(pipe_fds[0], all + n, sizeof(all) - 1 - n)) > 0)
+		n += (size_t)got;
+	for (const char *p = all; (p = strstr(p, "info test: again\n")); p++)
+		lines++;
+	for (const char *p = all; (p = strstr(p, "warn log: ")); p++)
+		left_out += strtoul(p + 10, NULL, 10);
+	cr_assert(strstr(all, told));
+	cr_assert_geq(lines, LOG_FLOOD_MAX);
+	cr_assert_eq(lines + left_out, 5 * LOG_FLOOD_MAX);
+	cr_assert(strstr(all, "info test: and then\n"));
 }
 
 Test(log, recent_errors_are_kept_even_without_a_log)
