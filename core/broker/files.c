@@ -2,6 +2,7 @@
 
 #include "base/util.h"
 #include "broker/failed.h"
+#include "broker/limits.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -79,6 +80,13 @@ int files_add(struct files *files, const struct description *what, uint64_t *ret
 	offset_init(&d->offset);
 	atomic_init(&d->refs, 1);
 	pthread_mutex_lock(&files->lock);
+	if (files->alive >= LIMIT_FILES) {
+		pthread_mutex_unlock(&files->lock);
+		offset_deinit(&d->offset);
+		free(path);
+		free(d);
+		return -ENFILE;
+	}
 	files->alive++;
 	d->id = files->next_id++;
 	*ret_id = d->id;
@@ -86,6 +94,18 @@ int files_add(struct files *files, const struct description *what, uint64_t *ret
 	HASH_ADD(by_vfile, files->by_vfile, vfile, sizeof(d->vfile), d);
 	pthread_mutex_unlock(&files->lock);
 	return 0;
+}
+
+uint64_t files_find(struct files *files, const struct vfile *vfile)
+{
+	struct description *d;
+	uint64_t id;
+
+	pthread_mutex_lock(&files->lock);
+	HASH_FIND(by_vfile, files->by_vfile, &vfile, sizeof(vfile), d);
+	id = d ? d->id : 0;
+	pthread_mutex_unlock(&files->lock);
+	return id;
 }
 
 struct description *files_get(struct files *files, uint64_t id)

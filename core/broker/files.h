@@ -43,12 +43,15 @@ struct files *files_free(struct files *files);
 
 /**
  * files_add() - a new description with an id; *what is copied, its path too, id and table fields are made here
- * Return: 0; -ENOMEM, and the vfile is still the caller's.
+ * Return: 0; -ENOMEM; -ENFILE: LIMIT_FILES; then the vfile is still the caller's.
  */
 int files_add(struct files *files, const struct description *what, uint64_t *ret_id);
 
 /** files_received() - the program has the descriptor that OPEN was answered with: it spoke again, or of the file. */
 void files_received(struct files *files, uint64_t id);
+
+/** files_find() - the id of the description that stands for @vfile; 0: there is none (any more, or yet). */
+uint64_t files_find(struct files *files, const struct vfile *vfile);
 
 /** files_get() - with a reference, or NULL. */
 struct description *files_get(struct files *files, uint64_t id);

@@ -3,6 +3,7 @@
 #include "broker/conn.h"
 #include "broker/dispatch.h"
 #include "broker/files.h"
+#include "broker/limits.h"
 #include "broker/session.h"
 #include "object/watch.h"
 
@@ -87,16 +88,21 @@ int on_open(struct exchange *x, const struct wire_open_req *q, struct wire_open_
 
 	if (!v)
 		return -EINVAL;
+	if (limits_descriptors_short(x->conn->fd, LIMIT_KEPT_FOR_CALLS, watch_count(x->broker->watch)))
+		return -ENFILE;
 	r = volume_open(v, &x->call, x->string[0], q->flags, q->mode, &o);
 	if (r != 0)
 		return r;
 	x->fd = o.fd;
 	r = describe(x, v, q, &o, &d, path, sizeof(path));
 	/* The id is made before the descriptor leaves: its end can be reported only after. */
-	if (r == 0 && o.file)
+	if (r == 0 && o.shared)
+		r = (a->file = files_find(x->broker->files, o.file)) ? 0 : -ENFILE;
+	else if (r == 0 && o.file)
 		r = add_file(x, &d, &a->file);
 	if (r < 0) {
-		vfile_free(o.file);
+		if (!o.shared)
+			vfile_free(o.file);
 		return r;
 	}
 	answer_open(a, &o, &d);

@@ -6,7 +6,9 @@
 #include "base/util.h"
 #include "broker/conn.h"
 #include "broker/files.h"
+#include "broker/limits.h"
 #include "broker/session.h"
+#include "object/watch.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -140,7 +142,8 @@ int server_adopt(struct server *s, int fd, const struct peer *peer, bool greeted
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&s->lock);
-	if (s->closing || s->count >= SERVER_CONNECTIONS_MAX)
+	if (s->closing || s->count >= LIMIT_CONNECTIONS ||
+	    (!control && limits_descriptors_short(fd, LIMIT_KEPT_FOR_FEW, watch_count(s->broker->watch))))
 		r = -EMFILE;
 	else
 		r = conn_start(c);
@@ -150,7 +153,7 @@ int server_adopt(struct server *s, int fd, const struct peer *peer, bool greeted
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (r < 0) {
-		log_warn("broker", "process %ld: connection refused: %s", (long)c->peer.pid, strerror(-r));
+		log_flood(LOG_WARN, "broker", "process %ld: connection refused: %s", (long)c->peer.pid, strerror(-r));
 		conn_free(c);
 		return r;
 	}
@@ -201,7 +204,7 @@ static bool turn_away(struct server *s)
 	if (fd >= 0)
 		close(fd);
 	s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	log_warn("broker", "out of descriptors, a connection was turned away");
+	log_flood(LOG_WARN, "broker", "out of descriptors, a connection was turned away");
 	return fd >= 0;
 }
 
@@ -222,9 +225,10 @@ static bool may_enter(const struct server *s, int fd)
 	return false;
 }
 
-static void accept_all(struct server *s)
+/* Not all that come: in a flood those that ended would never be freed. */
+static void accept_some(struct server *s)
 {
-	for (;;) {
+	for (unsigned i = 0; i < LIMIT_ACCEPTED_AT_ONCE; i++) {
 		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0 && !may_enter(s, fd))
 			close(fd);
@@ -297,7 +301,7 @@ int server_run(struct server *s, int idle_ms, struct err *err)
 		if (timeout_ms == 0) {
 			s->retired = true;
 			remove_path(s);
-			accept_all(s);
+			accept_some(s);
 			continue;
 		}
 		if (poll(fds, ARRAY_SIZE(fds), timeout_ms) < 0 && errno != EINTR)
@@ -305,7 +309,7 @@ int server_run(struct server *s, int idle_ms, struct err *err)
 		(void)eventfd_read(s->wake, &value);
 		reap(s);
 		if (s->listen_fd >= 0)
-			accept_all(s);
+			accept_some(s);
 	}
 	return 0;
 }

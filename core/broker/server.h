@@ -2,7 +2,7 @@
  * server.h - the connections of a session: who listens, who is served, when it is over.
  *
  * A thread for each connection (conn.h) and a loop on the caller's thread that accepts, joins threads that ended and
- * watches for the end. At most SERVER_CONNECTIONS_MAX; a further one is closed at once, and so is one for which no
+ * watches for the end. At most LIMIT_CONNECTIONS; a further one is closed at once, and so is one for which no
  * descriptor or thread is to be had: the broker lives on. Threads: any, but server_run() and server_free() once.
  */
 #ifndef S3SHIM_BROKER_SERVER_H
@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
-
-#define SERVER_CONNECTIONS_MAX 512
 
 struct broker;
 struct conn;

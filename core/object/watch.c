@@ -71,6 +71,7 @@ struct watch {
 	pthread_mutex_t lock;
 	pthread_cond_t called;
 	struct watched *all, *by_wd, *pending;
+	_Atomic size_t count;    /* of all */
 	struct watched *calling; /* the file whose callback runs, or that is being tried */
 	uint64_t sweep_due_ns;
 	bool unwatched; /* some file has no inotify watch: sweep */
@@ -380,9 +381,15 @@ int watch_add(struct watch *w, int fd, int own, const struct watch_ops *ops, str
 		watch_poke(w);
 	}
 	DL_APPEND(w->all, f);
+	w->count++;
 	pthread_mutex_unlock(&w->lock);
 	*ret = f;
 	return 0;
+}
+
+size_t watch_count(const struct watch *w)
+{
+	return w->count;
 }
 
 void watch_remove(struct watched *f)
@@ -399,6 +406,7 @@ void watch_remove(struct watched *f)
 	}
 	drop_pending_locked(f);
 	DL_DELETE(w->all, f);
+	w->count--;
 	f->want = 0;
 	if (w->calling == f && pthread_equal(pthread_self(), w->thread)) {
 		f->removed = true; /* from its own callback: freed when that has returned */

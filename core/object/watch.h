@@ -23,6 +23,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct watch;   /* one per broker */
 struct watched; /* one watched inode */
@@ -51,6 +52,9 @@ bool watch_scans(const struct watch *w);
  */
 int watch_add(struct watch *w, int fd, int own, const struct watch_ops *ops, struct watched **ret, struct err *err);
 void watch_remove(struct watched *f); /* no callback runs when it has returned, unless called from one; NULL is fine */
+
+/** watch_count() - how many are watched: each holds a descriptor of the broker's, or two. */
+size_t watch_count(const struct watch *w);
 
 /** watch_handed_out() - a descriptor was given to a program: from now on its end is of interest. */
 void watch_handed_out(struct watched *f, bool writable);

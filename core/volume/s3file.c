@@ -190,6 +190,7 @@ void s3_file_free(struct vfile *vf)
 	object_reader_gone(f->n->o, &f->ra);
 	pthread_mutex_lock(&v->space->names.lock);
 	DL_DELETE(f->n->files, f);
+	f->n->file_count--;
 	o = onode_release_locked(v, f->n);
 	pthread_mutex_unlock(&v->space->names.lock);
 	object_unref(o);

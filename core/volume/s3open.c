@@ -152,12 +152,32 @@ static void first_claim(struct s3file *f, uint32_t flags, struct volume_opened *
 	}
 }
 
+/*
+ * Who closes a reader's descriptor tells nobody, and the kernel tells only of the last one of an inode. So for as long as
+ * somebody holds an object, whoever opens it again and again would leave a file each time: from some number on, opens with
+ * the same flags share one, as if it had been duplicated. Our descriptor keeps it (object.h, idle()).
+ */
+#define FILES_OF_OBJECT 1024
+
+static struct s3file *shared_locked(struct s3volume *v, struct onode *n, uint32_t flags)
+{
+	struct s3file *f;
+
+	if (n->file_count < FILES_OF_OBJECT)
+		return NULL;
+	DL_FOREACH (n->files, f) {
+		if (f->base.volume == &v->base && f->flags == flags && !f->told)
+			break;
+	}
+	return f;
+}
+
 /* A descriptor, and the file that stands for it. Takes the user of @n over. */
 static int hand_out(struct walk *w, const struct open_arg *a, struct onode *n)
 {
 	const uint32_t keep = O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_NOATIME;
 	struct s3volume *v = w->v;
-	struct s3file *f = calloc(1, sizeof(*f));
+	struct s3file *f = calloc(1, sizeof(*f)), *shared;
 	int fd = -1, rc = -ENOMEM;
 
 	if (f)
@@ -172,14 +192,26 @@ static int hand_out(struct walk *w, const struct open_arg *a, struct onode *n)
 		.volume = &v->base, .kind = WIRE_KIND_OBJECT, .slot = object_slot(n->o), .object = object_id(n->o)
 	};
 	f->n = n;
+	f->flags = a->flags & keep;
 	pthread_mutex_lock(&v->space->names.lock);
-	DL_APPEND(n->files, f);
+	shared = shared_locked(v, n, f->flags);
+	if (!shared) {
+		DL_APPEND(n->files, f);
+		n->file_count++;
+	}
 	n->users--;
 	pthread_mutex_unlock(&v->space->names.lock);
+	if (shared) {
+		free(f);
+		f = shared;
+	}
 	object_handed_out(n->o, f->writable);
-	*a->ret = (struct volume_opened){
-		.file = &f->base, .fd = fd, .kind = WIRE_KIND_OBJECT, .slot = f->base.slot, .object = f->base.object
-	};
+	*a->ret = (struct volume_opened){ .file = &f->base,
+					  .shared = shared,
+					  .fd = fd,
+					  .kind = WIRE_KIND_OBJECT,
+					  .slot = f->base.slot,
+					  .object = f->base.object };
 	if (f->writable)
 		first_claim(f, a->flags, a->ret);
 	return 0;

@@ -32,6 +32,7 @@ struct s3file {
 	struct onode *n;
 	struct readahead ra;
 	bool writable, told; /* told: that it is gone */
+	uint32_t flags;      /* of those that make a difference later */
 	struct s3file *prev, *next;
 };
 
@@ -42,8 +43,9 @@ struct onode {
 	struct object *o;     /* a reference */
 	struct node *node;    /* pinned */
 	struct s3file *files; /* of all mounts */
-	unsigned users;       /* opens and events under way */
-	bool listed;          /* in the space's table */
+	unsigned file_count;
+	unsigned users; /* opens and events under way */
+	bool listed;    /* in the space's table */
 };
 
 /** What no open file's upload is: attributes that could not be written, names that could not be removed. */

@@ -84,7 +84,8 @@ static int single_open(struct volume *v, struct vcall *call, const char *path, u
 		return rc;
 	rc = check_opened(s, ret);
 	if (rc) {
-		vfile_free(ret->file);
+		if (!ret->shared)
+			vfile_free(ret->file);
 		close(ret->fd);
 	}
 	return rc;

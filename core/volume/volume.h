@@ -48,7 +48,8 @@ struct vrange {
 /** What an open hands back. */
 struct volume_opened {
 	struct vfile *file; /* the caller's, until vfile_free(); NULL for WIRE_KIND_NATIVE */
-	int fd;             /* to be given away, then closed */
+	bool shared; /* `file` was handed out by an earlier open, whose it is: for this one nothing is to be freed */
+	int fd;      /* to be given away, then closed */
 	enum wire_kind kind;
 	uint32_t slot;              /* WIRE_NO_SLOT but for objects */
 	uint64_t object;            /* the same for every open of one inode, 0 but for objects */
