@@ -19,7 +19,7 @@ static struct vfile vfiles[LIMIT_FILES + 1];
 
 Test(limits, open_files)
 {
-	struct description d = { .path = (char *)"/s3/x" };
+	struct description d = { .path = (char *)"/s3/x", .sent = -1 };
 	struct files *files;
 	uint64_t id;
 
