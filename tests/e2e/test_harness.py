@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from conftest import BECOME, BUILD, LIBRARY, OTHER
 
-# Names, pipes, shared offsets, a mapping, and no key anywhere.
+# Names, pipes, shared offsets, a program on the mount, a mapping, and no key anywhere.
 WORK = """
 test "$(cat /s3/in)" = hello
 ls /s3 | grep -qx in
 { echo one; sh -c 'echo two'; } >/s3/made
 mv /s3/made /s3/out
+cp /bin/echo /s3/tool
+chmod 755 /s3/tool
+test "$(/s3/tool run)" = run
 /usr/bin/python3 -c 'import mmap; f = open("/s3/in", "rb"); assert mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)[:] == b"hello"'
 if env | grep -E '^AWS_|127.0.0.1'; then exit 1; fi
 echo done
@@ -121,6 +124,16 @@ def test_another_user_is_let_in_where_that_is_said(gw, library, as_other):
     assert gw.get("new") == b"mine\n" and gw.head("new")["Metadata"]["file-owner"] == "1234"
     r = gw.run(as_other(["cat", "/s3/f"]), options=options, check=False)
     assert r.status != 0 and r.stdout == b""
+
+
+def test_who_is_not_let_in_is_turned_away_whatever_the_sockets_mode(gw, parts, as_other):
+    """A harness may have carried the socket to a place with other rights."""
+    socket = parts / "session"
+    connect = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect('{socket}'); print(s.recv(1))"
+    inner = " ".join(as_other(["/usr/bin/python3", "-c", f'"{connect}"']))
+    r = gw.run(["sh", "-c", f"chmod 666 {socket}; {inner}; cat /s3/none"], check=False,
+               options=["--socket", socket, "--library", parts / LIBRARY.name])
+    assert r.out == "b''\n" and f"of user {OTHER} is refused" in r.log and "/s3/none: No such file" in r.err
 
 
 def test_several_users_in_one_session(gw, library, as_other):
