@@ -13,9 +13,9 @@
  * shares this memory, but not the descriptors: it uses its thread's spare alone, or one that it connected itself, which
  * the parent forgets without closing.
  *
- * Exec. Where new connections may be forbidden, the next program inherits one, whose HELLO is sent and answered: that
- * answer can be taken once, so of several programs that inherit it (a parent without this library may start some) one
- * has it, and the others do as if there were none.
+ * Exec. Where new connections may be forbidden, the next program inherits one on which a LINK was sent and answered: that
+ * answer, with a connection in it, can be taken once. So of several programs that inherit it (a parent without this
+ * library may start some) one has a connection of its own, and the others do as if there were none.
  */
 #include "shim/link.h"
 #include "shim/fdtab.h"
@@ -517,8 +517,8 @@ static void put_link(char *at, const struct conn *c)
 
 int link_hand_over(char *buf)
 {
-	_Alignas(8) char out[sizeof(struct wire_header) + sizeof(struct wire_hello_req)];
-	struct wire_hello_req req = { .version = WIRE_VERSION, .pid = (uint32_t)SYS(getpid) };
+	_Alignas(8) char out[sizeof(struct wire_header) + sizeof(struct wire_link_req)];
+	struct wire_link_req req = { 0 };
 	struct conn heir = { .fd = -1, .out = out }, *c;
 	int rc;
 
@@ -528,7 +528,7 @@ int link_hand_over(char *buf)
 	give_back(c);
 	if (rc)
 		return -1;
-	if (conn_post(&heir, WIRE_HELLO, &req) != CONN_ANSWERED || SYS(fcntl, heir.fd, F_SETFD, 0) < 0) {
+	if (conn_post(&heir, WIRE_LINK, &req) != CONN_ANSWERED || SYS(fcntl, heir.fd, F_SETFD, 0) < 0) {
 		conn_close(&heir);
 		return -1;
 	}
@@ -540,12 +540,19 @@ int link_hand_over(char *buf)
 void link_take_over(int fd)
 {
 	struct conn *c = &pool[0];
+	int taken = conn_take_link(fd);
 
-	if (!claim(c))
+	(void)SYS(close, fd);
+	if (taken < 0)
 		return;
-	if (c->fd < 0 && !conn_set(c, fd)) {
-		c->id = 1;
-		if (session_collect(c)) {
+	if (!claim(c)) {
+		(void)SYS(close, taken);
+		return;
+	}
+	if (c->fd >= 0) {
+		(void)SYS(close, taken);
+	} else if (!conn_set(c, taken)) {
+		if (session_greet(c)) {
 			conn_close(c);
 		} else {
 			conn_known(c);

@@ -64,7 +64,7 @@ void fork_check(void);
  * link_hand_over() - before an exec or a spawn: a connection for the next program. @buf: "S3SHIM_LINK=...", at least
  * LINK_TEXT_MAX bytes. Return: its descriptor, inheritable, the caller's to close where this program goes on; -1: none
  * is to be handed on.
- * link_take_over() - at load: @fd came so, and is not the program's. Who takes it over hands one on in turn.
+ * link_take_over() - at load: @fd came so, and is closed. Whoever takes over a connection hands one on in turn.
  */
 #define LINK_TEXT_MAX 80
 void link_keep(void);

@@ -144,7 +144,7 @@ static bool skip(int fd, size_t n)
 }
 
 /* @ret_fd: -1 none, -EMFILE if one came and found no room. */
-static bool take_header(int fd, int flags, struct wire_header *h, int *ret_fd)
+static bool take_header(int fd, struct wire_header *h, int *ret_fd)
 {
 	union {
 		struct cmsghdr align;
@@ -154,7 +154,7 @@ static bool take_header(int fd, int flags, struct wire_header *h, int *ret_fd)
 	struct msghdr m = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
-	long got = SYS(recvmsg, fd, &m, MSG_CMSG_CLOEXEC | flags);
+	long got = SYS(recvmsg, fd, &m, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c;
 
 	*ret_fd = -1;
@@ -196,14 +196,14 @@ static bool take_body(int fd, enum wire_type type, size_t size, void *rep, struc
 }
 
 /* One frame. *ret_done: it was the answer to @id, *ret_status is its status. false: the connection is lost. */
-static bool take_frame(struct conn *c, int flags, uint32_t id, enum wire_type type, void *rep, struct link_extra *x,
+static bool take_frame(struct conn *c, uint32_t id, enum wire_type type, void *rep, struct link_extra *x,
 		       bool *ret_done, int *ret_status)
 {
 	struct wire_header h;
 	bool mine, ok;
 	int fd;
 
-	if (!take_header(c->fd, flags, &h, &fd))
+	if (!take_header(c->fd, &h, &fd))
 		return false;
 	mine = h.id == id;
 	if (mine && h.status >= 0 && fd != -EMFILE)
@@ -246,7 +246,7 @@ enum conn_end conn_exchange(struct conn *c, enum wire_type type, const void *req
 	} else if (send_all(c->fd, c->out, (size_t)n)) {
 		end = CONN_LOST;
 		while (!done && wait_frame(c, epoch, mask))
-			if (!take_frame(c, 0, id, type, rep, x, &done, ret_status))
+			if (!take_frame(c, id, type, rep, x, &done, ret_status))
 				break;
 			else if (done)
 				end = CONN_ANSWERED;
@@ -257,13 +257,32 @@ enum conn_end conn_exchange(struct conn *c, enum wire_type type, const void *req
 	return end;
 }
 
-enum conn_end conn_collect(struct conn *c, enum wire_type type, void *rep, struct link_extra *x, int *ret_status)
+/* The broker sends it at once, and it is taken at once: two processes cannot have a part each. */
+int conn_take_link(int fd)
 {
-	lock_mask mask = signals_block();
-	bool done = false, ok = take_frame(c, MSG_DONTWAIT, c->id, type, rep, x, &done, ret_status);
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct {
+		struct wire_header h;
+		struct wire_link_rep rep;
+	} frame;
+	struct iovec iov = { &frame, sizeof(frame) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
+	long got = SYS(recvmsg, fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	struct cmsghdr *c = got > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int taken = -1;
 
-	signals_restore(mask);
-	return ok && done ? CONN_ANSWERED : CONN_LOST;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(sizeof(int)))
+		memcpy(&taken, CMSG_DATA(c), sizeof(int));
+	if (got == sizeof(frame) && frame.h.type == WIRE_LINK && frame.h.size == sizeof(frame) && !frame.h.status)
+		return taken;
+	if (taken >= 0)
+		(void)SYS(close, taken);
+	return -1;
 }
 
 void conn_wait(const struct conn *c)

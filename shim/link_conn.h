@@ -53,8 +53,11 @@ void conn_forget(struct conn *c);
 enum conn_end conn_exchange(struct conn *c, enum wire_type type, const void *req, void *rep, struct link_extra *x,
 			    int *ret_status);
 
-/** conn_collect() - the reply to the last request, if it has come; CONN_LOST if not. As conn_exchange() otherwise. */
-enum conn_end conn_collect(struct conn *c, enum wire_type type, void *rep, struct link_extra *x, int *ret_status);
+/**
+ * conn_take_link() - the answer to a LINK that another process has sent on @fd, whole or not at all
+ * Return: the connection in it, close-on-exec; -1: it is not there.
+ */
+int conn_take_link(int fd);
 
 /** conn_wait() - until something can be read, or the other end is gone. */
 void conn_wait(const struct conn *c);

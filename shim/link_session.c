@@ -110,17 +110,6 @@ static int session_join(const struct wire_hello_rep *rep, int arena_fd, enum joi
 	return rc;
 }
 
-static int greeted(const struct wire_hello_rep *rep, const struct link_extra *x, int status, enum join join)
-{
-	if (!status && (rep->version != WIRE_VERSION || !rep->session))
-		status = -EPROTO;
-	if (!status)
-		status = session_join(rep, x->fd, join);
-	if (x->fd >= 0)
-		(void)SYS(close, x->fd);
-	return status;
-}
-
 static int greet(struct conn *c, enum join join)
 {
 	struct wire_hello_req req = { .version = WIRE_VERSION, .pid = (uint32_t)SYS(getpid) };
@@ -130,18 +119,18 @@ static int greet(struct conn *c, enum join join)
 
 	if (conn_exchange(c, WIRE_HELLO, &req, &rep, &x, &status) != CONN_ANSWERED)
 		return -EIO;
-	return greeted(&rep, &x, status, join);
+	if (!status && (rep.version != WIRE_VERSION || !rep.session))
+		status = -EPROTO;
+	if (!status)
+		status = session_join(&rep, x.fd, join);
+	if (x.fd >= 0)
+		(void)SYS(close, x.fd);
+	return status;
 }
 
-int session_collect(struct conn *c)
+int session_greet(struct conn *c)
 {
-	struct wire_hello_rep rep;
-	struct link_extra x = { .fd = -1 };
-	int status = -EIO;
-
-	if (conn_collect(c, WIRE_HELLO, &rep, &x, &status) != CONN_ANSWERED)
-		return -EIO;
-	return greeted(&rep, &x, status, JOIN_SAME);
+	return greet(c, JOIN_SAME);
 }
 
 bool session_managed(void)

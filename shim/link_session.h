@@ -21,8 +21,8 @@ enum join {
  */
 int session_connect(struct conn *c, enum join join);
 
-/** session_collect() - @c was handed over with its HELLO sent: take the answer. Return: 0; -EIO: somebody else has. */
-int session_collect(struct conn *c);
+/** session_greet() - HELLO on @c, which is new. Return: 0; -errno. */
+int session_greet(struct conn *c);
 
 /** session_managed() - does somebody say by S3SHIM_SOCKET where the broker is? */
 bool session_managed(void);
