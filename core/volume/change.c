@@ -360,10 +360,13 @@ static int do_unlink(struct walk *w, void *arg)
 	o = onode_object(w->v, &w->key);
 	/* before the DELETE: its readers may want what is still on the server, and a commit must not bring it back */
 	if (o) {
+		/* an upload that failed proves nothing of what is there: the answer may be lost, or keys may not look */
+		bool failed = object_result(o) < 0;
+
 		rc = object_forget(o, &w->call->err);
 		pthread_mutex_lock(&w->v->space->names.lock);
 		node = names_find(&w->v->space->names, id);
-		on_server = !node || node->etag;
+		on_server = failed || !node || node->etag;
 		pthread_mutex_unlock(&w->v->space->names.lock);
 	} else if (removal_later(w)) {
 		return 0;

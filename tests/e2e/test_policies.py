@@ -160,6 +160,23 @@ def test_the_server_enforces_it(granted, name):
         assert outcome(call, Key="other/there", **at, **more) == told["anything beside the prefix"] == "EACCES"
 
 
+def test_what_could_not_be_written_is_not_said_to_be_removed(granted):
+    """Though the session believed that it was making it: such keys may not look."""
+    mount = granted("read-only-assets")
+    r = mount.python("""
+import errno, os
+fd = os.open("/all/other/there", os.O_WRONLY | os.O_CREAT, 0o666)
+os.write(fd, b"x")
+for call in (lambda: os.fsync(fd), lambda: os.unlink("/all/other/there")):
+    try:
+        print(call())
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+""", check=False)
+    assert r.out.split() == ["EACCES", "EACCES"], r
+    assert mount.get("other/there") == b"secret"
+
+
 def test_assets_need_no_listing(granted, tmp_path):
     mount = granted("read-only-assets")
     assets, report = tmp_path / "assets.json", tmp_path / "report.json"
