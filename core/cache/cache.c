@@ -30,6 +30,7 @@
 struct head {
 	char magic[8];
 	uint64_t head_len, text_len, size; /* bytes: to the data, of the names, of the data */
+	uint64_t whole;                    /* the CRC64NVME of the data */
 	uint64_t sum;                      /* of the head_len bytes, itself 0 */
 };
 
@@ -279,22 +280,13 @@ struct cache_entry *cache_entry_unref(struct cache_entry *e)
 	return NULL;
 }
 
-static uint64_t whole_crc(const struct cache_entry *e)
-{
-	uint64_t sum = 0;
-
-	for (uint64_t b = 0; b < blocks_of(e->head->size); b++)
-		sum = checksum_combine(CHECKSUM_CRC64NVME, sum, e->crcs[b], block_len(e->head->size, b));
-	return sum;
-}
-
 bool cache_entry_is(struct cache_entry *e, const struct s3_info *info)
 {
 	uint64_t crc;
 
 	if (e->head->size != info->size || !info->etag[0] || strcmp(e->etag, info->etag) != 0)
 		return false;
-	if (checksum_parse(CHECKSUM_CRC64NVME, info->checksum, &crc) == 0 && crc != whole_crc(e))
+	if (checksum_parse(CHECKSUM_CRC64NVME, info->checksum, &crc) == 0 && crc != e->head->whole)
 		entry_bad(e);
 	return !e->bad;
 }
@@ -467,6 +459,8 @@ int cache_commit(struct cache_writer *w)
 	uint64_t size = w->head->size;
 	int r = w->missing ? -EINVAL : 0;
 
+	for (uint64_t b = 0; r == 0 && b < blocks_of(size); b++)
+		w->head->whole = checksum_combine(CHECKSUM_CRC64NVME, w->head->whole, w->crcs[b], block_len(size, b));
 	w->head->sum = head_sum(w->head);
 	if (r == 0)
 		r = write_all(w->region.fd, w->head, w->head->head_len, w->region.off);

@@ -102,6 +102,15 @@ static int begin(struct object_store *s, const struct name *n, const struct s3_i
 	return r;
 }
 
+/* Has all before @to come, or is it on its way, as of a file that is read from its beginning? */
+static bool read_in_order_locked(const struct object *o, uint64_t to)
+{
+	for (uint64_t b = 0; b < to; b++)
+		if (!present_has(&o->present, b) && !present_busy(&o->present, b))
+			return false;
+	return true;
+}
+
 void cached_drop_locked(struct object *o, uint64_t from, uint64_t to)
 {
 	uint64_t crc;
@@ -109,8 +118,11 @@ void cached_drop_locked(struct object *o, uint64_t from, uint64_t to)
 	if (!o->store->config.cache || o->entry || o->saved || o->base_end != o->base.size)
 		return;
 	to = min_u64(to, o->present.blocks);
-	if (!o->saver &&
-	    (present_next_missing(&o->present, 0, to) < to || begin(o->store, o->name, &o->base, &o->saver) < 0)) {
+	while (to > from && !present_has(&o->present, to - 1)) /* nothing of that is dropped */
+		to--;
+	if (to <= from)
+		return;
+	if (!o->saver && (!read_in_order_locked(o, to) || begin(o->store, o->name, &o->base, &o->saver) < 0)) {
 		give_up_locked(o);
 		return;
 	}

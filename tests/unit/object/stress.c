@@ -1,12 +1,15 @@
 /*
  * Many programs on a few objects at once, on the fake bucket: readers that must never see a byte that is not some
- * version's, from a cache that is too small too, writers that keep to stripes of their own, fsync, closes, truncates, unlinks, renames and a failing
+ * version's, from a cache that is too small too and from one that is spoiled, writers that keep to stripes of their own, fsync, closes, truncates, unlinks, renames and a failing
  * server. A plain program, so that it can be built with any sanitizer. Usage: object_stress [rounds]
  */
 #include "bench.h"
 
+#include "base/counters.h"
 #include "base/util.h"
+#include "cache/cache.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -196,10 +199,57 @@ static void *cached_reader(void *arg)
 	return NULL;
 }
 
-static void cached(bool memory)
+/* Read in order, so that the shared cache has it. */
+static void into_shared(const char *key)
 {
-	struct object_store_config config = { .memory_max = MIB(1) };
-	pthread_t t[6];
+	cleanup_free char *buf = malloc(KIB(64));
+	struct prog p;
+	int n = 1;
+
+	if (prog_open(&p, key, OBJECT_READ, O_RDONLY) < 0) {
+		complain("open for reading", 0, 0);
+		return;
+	}
+	for (uint64_t off = 0; n > 0; off += (uint64_t)n)
+		n = prog_read(&p, buf, KIB(64), off);
+	(void)object_store_drain(bench.store, false, NULL, NULL);
+	prog_close(&p);
+}
+
+/* A disk that spoils what the shared cache has, one entry after another, while it is read. */
+static unsigned spoil(const char *folder, unsigned most)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+	unsigned n = 0;
+
+	while (dir && n < most && (e = readdir(dir))) {
+		cleanup_close int fd =
+		    strlen(e->d_name) == 64 ? openat(dirfd(dir), e->d_name, O_WRONLY | O_CLOEXEC) : -1;
+
+		for (off_t at = 4096; fd >= 0 && at < (off_t)CACHED_BYTES; at += 300000)
+			if (pwrite(fd, "spoiled", 7, at) != 7)
+				complain("spoiling", (long)at, 0);
+		n += fd >= 0;
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static void *damager(void *arg)
+{
+	for (unsigned n = 2; n <= CACHED_OBJECTS; n++) {
+		usleep(20000);
+		(void)spoil(arg, n);
+	}
+	return NULL;
+}
+
+static void cached(bool memory, struct cache *shared, char *folder)
+{
+	struct object_store_config config = { .memory_max = MIB(1), .cache = shared };
+	pthread_t t[6], spoiler;
 	char key[8];
 
 	if (memory)
@@ -209,12 +259,40 @@ static void cached(bool memory)
 	for (unsigned i = 0; i < CACHED_OBJECTS; i++) {
 		(void)snprintf(key, sizeof(key), "c%u", i);
 		bench_make(key, CACHED_BYTES, i);
+		if (shared)
+			into_shared(key);
 	}
+	if (shared && !spoil(folder, 1))
+		complain("nothing is in the shared cache", 0, 0);
 	for (uintptr_t i = 0; i < ARRAY_SIZE(t); i++)
 		pthread_create(&t[i], NULL, cached_reader, (void *)i);
+	if (shared)
+		pthread_create(&spoiler, NULL, damager, folder);
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
 		pthread_join(t[i], NULL);
+	if (shared)
+		pthread_join(spoiler, NULL);
 	bench_close();
+}
+
+static void shared_cache(void)
+{
+	char folder[64] = "/var/tmp/s3shim-stress-XXXXXX", command[96];
+	struct cache *shared;
+
+	if (!mkdtemp(folder) || cache_open_folder(folder, MIB(16), &shared, NULL) < 0) {
+		complain("a shared cache", errno, 0);
+		return;
+	}
+	cached(false, shared, folder);
+	if (counter_get(COUNTER_shared_cache_stored_bytes) < CACHED_OBJECTS * CACHED_BYTES ||
+	    !counter_get(COUNTER_shared_cache_hits) || !counter_get(COUNTER_shared_cache_thrown_away))
+		complain("the shared cache was not used", (long)counter_get(COUNTER_shared_cache_stored_bytes),
+			 (long)counter_get(COUNTER_shared_cache_thrown_away));
+	cache_close(shared);
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	if (system(command) != 0)
+		complain("rm", 0, 0);
 }
 
 int main(int argc, char **argv)
@@ -241,8 +319,9 @@ int main(int argc, char **argv)
 	if (object_store_drain(bench.store, true, NULL, NULL) != 0)
 		complain("an upload failed", 0, 0);
 	bench_close();
-	cached(false);
-	cached(true);
+	cached(false, NULL, NULL);
+	cached(true, NULL, NULL);
+	shared_cache();
 	printf("stress: %d rounds, %d wrong\n", rounds, (int)wrong);
 	return wrong != 0;
 }
