@@ -82,7 +82,7 @@ class Session:
         cache.mkdir(mode=0o700, exist_ok=True)
         argv = [*prefix, program, "--socket", self.socket, "--cache-dir", cache, "--log", self.log]
         argv += [a for m in mounts for a in ("--mount", m)]
-        self.process = subprocess.Popen([str(a) for a in argv], env={"PATH": "/usr/bin:/bin", "HOME": str(folder), **env},
+        self.process = subprocess.Popen([str(a) for a in argv], env={"PATH": "/usr/bin:/bin", "HOME": str(folder), **env, **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}},
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                         preexec_fn=die_with_parent)
         wait_for(lambda: self.socket.exists() or self.process.poll() is not None, "for the broker")

@@ -78,8 +78,7 @@ class Peer:
     def __init__(self, path=None, sock=None):
         if sock is None:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(PATIENCE)
-            sock.connect(str(path))
+            sock.connect(str(path))  # blocking: with a timeout a full queue would be EAGAIN
         sock.settimeout(PATIENCE)
         self.sock, self._data, self._fds = sock, b"", []
 
