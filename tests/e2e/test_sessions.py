@@ -117,25 +117,31 @@ def test_wrong_key_is_told_at_once(gw, daemon):
     assert "wrong-secret-6021" not in r.stderr
 
 
-def test_session_by_name_user_and_idle_time(gw, daemon, eventually):
+def test_sessions_of_users(gw, daemon):
     (gw.scratch / "c.json").write_text(json.dumps({"sandboxMapping": {
         "alice": {"/a": {"type": "File", "path": "/usr/share"}}, "": {"/all": {"type": "S3", "bucketName": gw.bucket}}}}))
     d = daemon(gw, "--config", gw.scratch / "c.json")
-    alice, bob = d.add("--user", "alice", "--id", "alice-1"), d.add("--user", "bob", "--idle-ms", "300ms")
+    alice, bob = d.add("--user", "alice", "--id", "alice-1"), d.add("--user", "bob")
     assert set(alice["environment"]["S3SHIM_ROUTES"].split(":")) == {"/a", "/all"}
     assert bob["environment"]["S3SHIM_ROUTES"] == "/all"
     assert "alice-1" in d.ctl("add", "--user", "alice", "--id", "alice-1", status=125).stderr
-    d.run(bob, ["sh", "-c", "sleep 1 >/all/held"])  # an open file keeps it
-    assert gw.get("held") == b""
-    eventually(lambda: d.list()[bob["session"]]["state"] == "ended", 30)
-    ended = d.end(bob)
-    assert ended["how"] == "it was idle" and ended["statistics"]["requests"]["PutObject"] == 1
-    assert set(d.list()) == {"alice-1"} and d.list()["alice-1"]["state"] == "ready"
+    assert set(d.list()) == {"alice-1", bob["session"]}
+
+
+def test_an_idle_session_ends_and_one_that_is_used_does_not(gw, daemon, eventually):
+    d = daemon(gw, "--idle-ms", "3s")
+    used, idle = d.add("--bucket", gw.bucket), d.add("--bucket", gw.bucket, "--idle-ms", "100ms")
+    d.run(used, ["sh", "-c", "exec 3>/s3/held; sleep 4; echo held >&3"])
+    eventually(lambda: d.list()[idle["session"]]["state"] == "ended", 30)
+    assert d.end(idle)["how"] == "it was idle"
+    ended = d.end(used)
+    assert ended["how"] == "it was ended when asked" and ended["statistics"]["requests"]["PutObject"] == 1
+    assert gw.get("held") == b"held\n"
 
 
 def test_an_upload_that_fails_is_told_at_the_end(gw, daemon):
     d = daemon(gw)
-    s = d.add("--bucket", gw.bucket, "--commit", "background", "--deadline", "1s")
+    s = d.add("--bucket", gw.bucket, "--commit", "background")
     script = "exec 3>/s3/out; echo lost >&3; echo open; read go"
     with subprocess.Popen(["sh", "-c", script], env={**d.bare, **s["environment"]}, stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as p:
