@@ -2,7 +2,7 @@
  * loop.h - what a transfer thread waits in: the sockets and the timer of its curl multi handle, and a wake-up.
  *
  * By epoll and curl_multi_socket_action(): what is awake costs, not what is there. curl_multi_perform() goes through
- * every transfer for each answer, which took half of a thread's time at 64 of them. One thread, but for loop_wake().
+ * every transfer for each answer (docs/PERFORMANCE.md). One thread, but for loop_wake().
  */
 #ifndef S3SHIM_S3_LOOP_H
 #define S3SHIM_S3_LOOP_H

@@ -66,24 +66,28 @@ class Latency:
                         "--config", conf], check=True, stdout=subprocess.DEVNULL)
         return time.perf_counter() - began
 
-    # One row each: a script, what must be there before, raw HTTP beside it.
+    # One row each: a script, what must be there before, raw HTTP beside it, and options of the session, if any.
 
     def rows(self):
         n = self.rounds_done
         small = [f"small/f{i:03}" for i in range(FILES)]
         names = [f"names/f{i:04}" for i in range(NAMES)]
         one = self.local / "f000"
+        background = ("--commit", "background")
         return {
             "stat of a file": ("stat /s3/small/f000", None, lambda: self.curl("HEAD", small[:1])),
             "cat of a file": ("cat /s3/small/f000", None, lambda: self.curl("GET", small[:1])),
-            "create of a file": (f"cp {one} /s3/small/new{n}", None, lambda: self.curl("PUT", [f"raw{n}"], source=one)),
+            "create of a file": (f"echo new >/s3/small/new{n}", None, lambda: self.curl("PUT", [f"raw{n}"], source=one)),
             f"tar of {FILES} files": ("tar -C /s3 -cf - small | cat", None, lambda: self.curl("GET", small)),
             f"cat of {FILES} files": ("cat /s3/small/*", None, lambda: self.curl("GET", small)),
             f"cp -r of {FILES} files in": (f"cp -r {self.local} /s3/in{n}", None,
                                            lambda: self.curl("PUT", [f"rawin{n}/{i}" for i in range(FILES)], source=one)),
             f"cp -r of {FILES} files out": (f"cp -r /s3/small {self.scratch}/out{n}", None, lambda: self.curl("GET", small)),
             f"ls -l of {NAMES} names": ("ls -l /s3/names", None, lambda: self.curl("HEAD", names)),
+            f"ls -l of {NAMES} names, attributes of the listing": ("ls -l /s3/names", None, None, ("--attributes", "list")),
             f"ls of {NAMES} names": ("ls /s3/names", None, None),
+            f"cp -r of {FILES} files in, background, all uploaded": (f"cp -r {self.local} /s3/inb{n}; sync", None, None, background),
+            f"rm -r of a folder of {FILES}, background": (f"rm -r /s3/rmb{n}", f"rmb{n}", None, background),
             f"mv of a folder of {FILES}": (f"mv /s3/mv{n} /s3/moved{n}", f"mv{n}", None),
             f"rm -r of a folder of {FILES}": (f"rm -r /s3/rm{n}", f"rm{n}",
                                               lambda: self.curl("DELETE", [f"moved{n}/f{i:03}" for i in range(FILES)], parallel=1)),
@@ -96,12 +100,12 @@ class Latency:
             self.far = far.endpoint
             for _ in range(rounds):
                 self.rounds_done += 1
-                for name, (script, folder, raw) in self.rows().items():
+                for name, (script, folder, raw, *options) in self.rows().items():
                     if only and only not in name:
                         continue
                     if folder:
                         self.copies(folder)
-                    seconds, requests[name] = self.session(script)
+                    seconds, requests[name] = self.session(script, *options)
                     times.setdefault(name, []).append(seconds)
                     if raw:
                         raws.setdefault(name, []).append(raw())

@@ -171,6 +171,21 @@ def test_append_to_a_large_object(changed):
     assert up + down < 6 << 20
 
 
+def test_append_to_a_gibibyte(gw):
+    """S3SHIM_APPEND_MIB: of how many MiB the object is; made of copies on the server."""
+    mib = int(os.environ.get("S3SHIM_APPEND_MIB", "128"))
+    where = {"Bucket": gw.bucket, "Key": "d/big"}
+    gw.put("piece", b"x" * (64 << 20))
+    upload = {**where, "UploadId": gw.client.create_multipart_upload(**where)["UploadId"]}
+    parts = [{"PartNumber": n, "ETag": gw.client.upload_part_copy(**upload, PartNumber=n, CopySource=f"{gw.bucket}/piece")
+              ["CopyPartResult"]["ETag"]} for n in range(1, mib // 64 + 1)]
+    gw.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    r = gw.python("import os\nfd = os.open('/s3/d/big', os.O_WRONLY | os.O_APPEND)\nos.write(fd, b'!')\nos.close(fd)")
+    assert sum(r.requests.values()) <= 6 and r.stats["bytes_up"] + r.stats["bytes_down"] < 6 << 20, r
+    assert gw.head("d/big")["ContentLength"] == (mib << 20) + 1
+    assert gw.client.get_object(**where, Range="bytes=-3")["Body"].read() == b"xx!"
+
+
 def test_overwrite_in_the_middle_of_a_large_object(changed):
     counts, up, down, old, new = changed("fd = os.open('/s3/d/big', os.O_WRONLY); os.pwrite(fd, b'!', 20 << 20); os.close(fd)")
     assert new == old[:20 << 20] + b"!" + old[(20 << 20) + 1:]
