@@ -109,7 +109,7 @@ static int write_by(const struct recovery *k, const struct config *config, const
 	struct object_store *store = NULL;
 	struct arena *arena = NULL;
 	struct watch *watch = NULL;
-	int r = clients_new(NULL, NULL, &clients);
+	int r = clients_new(NULL, NULL, NULL, &clients);
 
 	if (r < 0)
 		return err_set(err, -r, "%s", strerror(-r));

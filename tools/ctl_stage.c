@@ -104,7 +104,7 @@ static int stage_all(struct stage *s, struct err *err)
 	s->count = s->config.asset_count;
 	s->checks = calloc(s->count + 1, sizeof(*s->checks));
 	s->places = calloc(s->count + 1, sizeof(*s->places));
-	if (!s->checks || !s->places || clients_new(NULL, NULL, &clients) < 0)
+	if (!s->checks || !s->places || clients_new(NULL, NULL, NULL, &clients) < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < s->count; i++) {
 		s->places[i] = (struct place)PLACE_INIT;

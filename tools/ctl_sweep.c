@@ -168,7 +168,7 @@ static int sweep(struct ctl *q, const struct config *config, int64_t age_ms, str
 	struct sweep s = { .q = q, .config = config };
 	struct clients *clients;
 	struct timespec now;
-	int r = clients_new(NULL, NULL, &clients) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+	int r = clients_new(NULL, NULL, NULL, &clients) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
 
 	if (r < 0)
 		return r;

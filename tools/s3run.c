@@ -221,7 +221,7 @@ static void say_failures(const struct client_reply *reply)
 	jtree_deinit(&j);
 }
 
-/* What ended before the program did: quotas. */
+/* What ended before the program did: quotas, the audit log. */
 static void say_ended(const struct client_reply *reply)
 {
 	struct jtree j;
@@ -232,7 +232,7 @@ static void say_ended(const struct client_reply *reply)
 	list = jtree_get(&j, 0, "ended");
 	for (int at = list < 0 ? -1 : jtree_first(&j, list); at >= 0; at = jtree_next(&j, at)) {
 		cleanup_free char *sentence = jtree_text(&j, at);
-		say("%s", sentence ? sentence : "a quota has ended");
+		say("%s", sentence ? sentence : "a quota has ended, or the audit log is full");
 	}
 	jtree_deinit(&j);
 }

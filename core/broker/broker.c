@@ -17,6 +17,7 @@
 #include "object/arena.h"
 #include "object/object.h"
 #include "object/watch.h"
+#include "s3/audit.h"
 #include "s3/quota.h"
 #include "volume/volume.h"
 
@@ -144,6 +145,7 @@ static int make_s3_volume(struct broker *b, const struct config *config, const s
 		.read_only = m->read_only,
 		.policy = b->policies[index],
 		.quota = b->quota,
+		.audit = b->audit,
 		.ttl_ms = config->ttl_ms,
 		.attributes_list = m->attributes_list,
 		.excl_open = config->excl_open,
@@ -205,12 +207,25 @@ static int make_quota(struct broker *b, const struct config *config, struct err 
 	return quota_new(limits, &b->quota) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
 }
 
+static int make_audit(struct broker *b, const struct config *config, struct err *err)
+{
+	const struct audit_config c = { .path = config->audit_path,
+					.max_bytes = config->audit_max_bytes,
+					.keep = config->audit_keep,
+					.stop = config->audit_stop,
+					.session = b->session };
+
+	return c.path ? audit_open(&c, &b->audit, err) : 0;
+}
+
 static int make_clients(struct broker *b, struct err *err)
 {
 	char base[PATH_MAX], notes[PATH_MAX];
 	bool noted = staging_base(&b->staging, base, sizeof(base)) && staging_notes(base, notes, sizeof(notes));
 
-	return clients_new(noted ? notes : NULL, b->quota, &b->clients) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+	return clients_new(noted ? notes : NULL, b->quota, b->audit, &b->clients) < 0
+		   ? err_set(err, ENOMEM, "out of memory")
+		   : 0;
 }
 
 static int make_all(struct broker *b, const struct config *config, struct err *err)
@@ -225,8 +240,8 @@ static int make_all(struct broker *b, const struct config *config, struct err *e
 	if ((r = server_new(b, &b->server, err)) < 0 || (r = arena_new(&b->arena, err)) < 0 ||
 	    (r = watch_new(&b->watch, err)) < 0 || (r = make_staging(b, config, err)) < 0 ||
 	    (r = make_cache(b, config, err)) < 0 || (r = make_quota(b, config, err)) < 0 ||
-	    (r = make_clients(b, err)) < 0 || (r = make_objects(b, config, err)) < 0 ||
-	    (r = assets_new(b, config, &b->assets, err)) < 0)
+	    (r = make_audit(b, config, err)) < 0 || (r = make_clients(b, err)) < 0 ||
+	    (r = make_objects(b, config, err)) < 0 || (r = assets_new(b, config, &b->assets, err)) < 0)
 		return r;
 	return make_volumes(b, config, err);
 }
@@ -276,6 +291,7 @@ struct broker *broker_free(struct broker *b)
 	cache_close(b->cache);
 	clients_free(b->clients);
 	quota_free(b->quota);
+	audit_close(b->audit);
 	if (b->watch)
 		watch_free(b->watch);
 	if (b->arena)

@@ -18,10 +18,11 @@ struct client_entry {
 struct clients {
 	char *notes_dir;
 	struct quota *quota;
+	struct audit *audit;
 	struct client_entry *first;
 };
 
-int clients_new(const char *notes_dir, struct quota *quota, struct clients **ret)
+int clients_new(const char *notes_dir, struct quota *quota, struct audit *audit, struct clients **ret)
 {
 	struct clients *clients = calloc(1, sizeof(*clients));
 
@@ -32,6 +33,7 @@ int clients_new(const char *notes_dir, struct quota *quota, struct clients **ret
 		return -ENOMEM;
 	}
 	clients->quota = quota;
+	clients->audit = audit;
 	*ret = clients;
 	return 0;
 }
@@ -159,6 +161,7 @@ static int make_client(struct client_entry *e, const struct clients *clients, co
 		.connections = (int)config->connections,
 		.notes_dir = clients->notes_dir,
 		.quota = clients->quota,
+		.audit = clients->audit,
 	};
 	int r = 0;
 

@@ -13,9 +13,11 @@ struct config;
 struct mount_config;
 struct s3_client;
 
-/** clients_new() - @notes_dir: where multipart uploads are noted (s3/notes.h), copied; NULL: nowhere. @quota: borrowed, of all; NULL. */
+/** clients_new() - @notes_dir: where multipart uploads are noted (s3/notes.h), copied; NULL: nowhere. @quota, @audit: borrowed, of
+ * all; NULL. */
 struct quota;
-int clients_new(const char *notes_dir, struct quota *quota, struct clients **ret);
+struct audit;
+int clients_new(const char *notes_dir, struct quota *quota, struct audit *audit, struct clients **ret);
 struct clients *clients_free(struct clients *clients); /* after the volumes; returns NULL */
 
 /** clients_get() - the client for @mount, made with its credentials if there is none yet. Borrowed. */

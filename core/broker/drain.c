@@ -8,9 +8,11 @@
 #include "broker/server.h"
 #include "broker/session.h"
 #include "object/object.h"
+#include "s3/audit.h"
 #include "s3/quota.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -73,8 +75,12 @@ static void put_sentence(void *arg, const char *sentence)
 /* What ended before the session did. */
 static void put_ended(struct json *j, const struct broker *b)
 {
+	char full[PATH_MAX + 128];
+
 	json_put(j, ", \"ended\": [");
 	(void)quota_ended(b->quota, put_sentence, j);
+	if (audit_ended(b->audit, full, sizeof(full)))
+		put_sentence(j, full);
 	json_put(j, "]");
 }
 

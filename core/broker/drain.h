@@ -15,7 +15,7 @@ struct broker;
  * drain() - finish every upload of every volume; @shutdown: files that are still open are committed as they are
  * @buf: {"requests": {...}, <counters>, "files": opened in all, "seconds": since the start,
  *        "failures": [{"name": "s3://b/k", "sentence": "..."}, ...],
- *        "ended": ["the session's quota of ...", ...]}, failures as many as fit. NULL: none is wanted.
+ *        "ended": ["the session's quota of ...", "the audit log ...", ...]}, failures as many as fit. NULL: none is wanted.
  * Return: how many uploads failed since the session's start; *ret_len bytes of JSON.
  */
 int drain(struct broker *b, bool shutdown, char *buf, size_t size, size_t *ret_len);

@@ -1,5 +1,7 @@
 #include "broker/json.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,24 +26,6 @@ void json_put(struct json *j, const char *fmt, ...)
 	}
 	j->buf[j->len] = '\0';
 	j->full = true;
-}
-
-/* Length of the UTF-8 sequence at @s, 0 if it is none (RFC 3629, section 4). */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : 0;
-
-	if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		n = 4;
-	if (!n || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
 }
 
 void json_string(struct json *j, const char *s, size_t len)

@@ -25,6 +25,7 @@ struct broker {
 	struct staging staging;
 	struct cache *cache; /* across sessions; NULL: none */
 	struct quota *quota; /* NULL: none */
+	struct audit *audit; /* NULL: none */
 	struct clients *clients;
 	struct assets *assets; /* NULL: none */
 	struct object_store *objects;

@@ -465,11 +465,11 @@ int config_load_file(struct config *ret, const char *path, const char *user, str
 void config_deinit(struct config *config)
 {
 	char **const texts[] = {
-		&config->cache_dir,   &config->cloud_cache_file, &config->log_path,       &config->config_path,
-		&config->user,        &config->stats_path,       &config->library_path,   &config->broker_path,
-		&config->socket_path, &config->bare_path,        &config->sandbox_dir,    &config->warning,
-		&config->assets_path, &config->asset_buckets,    &config->asset_prefixes, &config->report_path,
-		&config->listen_path
+		&config->cache_dir,   &config->cloud_cache_file, &config->log_path,     &config->config_path,
+		&config->user,        &config->stats_path,       &config->library_path, &config->broker_path,
+		&config->socket_path, &config->bare_path,        &config->sandbox_dir,  &config->warning,
+		&config->assets_path, &config->asset_buckets,    &config->audit_path,   &config->asset_prefixes,
+		&config->report_path, &config->listen_path
 	};
 
 	assets_deinit(config);

@@ -51,6 +51,10 @@ struct config {
 	/* s3/quota.h; 0: no limit */
 	uint64_t quota_read, quota_written, quota_objects, quota_requests, quota_object_size;
 	int quota_time_ms;
+	char *audit_path;         /* s3/audit.h; NULL: none */
+	uint64_t audit_max_bytes; /* 0: no limit */
+	unsigned audit_keep;
+	bool audit_stop;
 	int ttl_ms, deadline_ms, connect_timeout_ms;
 	int idle_ms;              /* -1: nothing was said */
 	char *config_path, *user; /* the JSON file; whose entries of its sandboxMapping */

@@ -219,6 +219,8 @@ const char *option_shape(enum option_type type)
 		return "'commit' or 'staging'";
 	case OPTION_TYPE_EXCL:
 		return "'close' or 'open'";
+	case OPTION_TYPE_AUDIT_FULL:
+		return "'stop' or 'drop'";
 	case OPTION_TYPE_SIZE:
 		return "a size such as 64M or 1GiB";
 	case OPTION_TYPE_DURATION:
@@ -307,6 +309,8 @@ static int store(enum option_type type, const char *text, void *field)
 		return store_choice(text, "commit", "staging", field);
 	case OPTION_TYPE_EXCL:
 		return store_choice(text, "close", "open", field);
+	case OPTION_TYPE_AUDIT_FULL:
+		return store_choice(text, "drop", "stop", field);
 	case OPTION_TYPE_SIZE:
 		return parse_size(text, field) ? 0 : -EINVAL;
 	case OPTION_TYPE_DURATION:

@@ -31,6 +31,7 @@ enum option_type {
 	OPTION_TYPE_COMMIT,      /* bool: "background" */
 	OPTION_TYPE_FSYNC,       /* bool: "staging" */
 	OPTION_TYPE_EXCL,        /* bool: "open" */
+	OPTION_TYPE_AUDIT_FULL,  /* bool: "stop" */
 	OPTION_TYPE_SIZE,        /* uint64_t: bytes, or with K M G T, KiB ..., all powers of 1,024 */
 	OPTION_TYPE_DURATION,    /* int: milliseconds, or with ms, s, m, h */
 	OPTION_TYPE_COUNT,       /* unsigned, 1 to 1,024 */

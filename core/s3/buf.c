@@ -1,5 +1,7 @@
 #include "s3/buf.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +58,31 @@ void buf_printf(struct buf *buf, const char *fmt, ...)
 	vsnprintf(buf->data + buf->len, (size_t)n + 1, fmt, ap);
 	va_end(ap);
 	buf->len += (size_t)n;
+}
+
+void buf_json(struct buf *buf, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	buf_puts(buf, "\"");
+	for (size_t left = strlen(text), n; left; p += n, left -= n) {
+		size_t len = utf8_len(p, left);
+
+		n = len ? len : 1;
+		if (!len)
+			buf_puts(buf, "\\ufffd");
+		else if (n == 1 && (*p < 0x20 || *p == 0x7f))
+			buf_printf(buf, "\\u%04x", *p);
+		else if (*p == '"' || *p == '\\')
+			buf_printf(buf, "\\%c", *p);
+		else if (n == 2 && *p == 0xc2 && p[1] < 0xa0)
+			buf_printf(buf, "\\u%04x", p[1]);
+		else if (n == 3 && memcmp(p, "\xe2\x80", 2) == 0 && (p[2] | 1) == 0xa9)
+			buf_printf(buf, "\\u20%02x", p[2] - 0x80);
+		else
+			buf_add(buf, p, n);
+	}
+	buf_puts(buf, "\"");
 }
 
 void buf_clear(struct buf *buf)

@@ -24,6 +24,8 @@ struct buf {
 void buf_add(struct buf *buf, const void *data, size_t len);
 void buf_puts(struct buf *buf, const char *text);
 void buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** buf_json() - @text as a JSON string; what is no UTF-8 is U+FFFD, control characters and all that ends a line are escaped. */
+void buf_json(struct buf *buf, const char *text);
 void buf_clear(struct buf *buf); /* empty, keeps its memory */
 void buf_deinit(struct buf *buf);
 

@@ -9,10 +9,12 @@
  * the rest, with If-Match on the ETag of the first, and every byte is delivered once, in order.
  */
 #include "s3/call.h"
+#include "s3/audit.h"
 #include "s3/notes.h"
 #include "s3/permit.h"
 #include "s3/quota.h"
 #include "s3/when.h"
+#include "s3/xml.h"
 
 #include "base/counters.h"
 #include "base/clock.h"
@@ -228,13 +230,14 @@ static int on_data(struct http_exchange *ex, const char *data, size_t len)
 	return 0;
 }
 
+static const char *const ends[] = {
+	[HTTP_COMPLETE] = "",         [HTTP_STOPPED] = "stopped",        [HTTP_CANCELLED] = "cancelled",
+	[HTTP_DEADLINE] = "deadline", [HTTP_STALLED] = "stalled",        [HTTP_CONNECT] = "cannot connect",
+	[HTTP_TLS] = "tls failed",    [HTTP_PROXY] = "refused by proxy", [HTTP_BROKEN] = "broken",
+};
+
 static void log_attempt(const struct call_state *state)
 {
-	static const char *const ends[] = {
-		[HTTP_STOPPED] = "stopped",        [HTTP_CANCELLED] = "cancelled",    [HTTP_DEADLINE] = "deadline",
-		[HTTP_STALLED] = "stalled",        [HTTP_CONNECT] = "cannot connect", [HTTP_TLS] = "tls failed",
-		[HTTP_PROXY] = "refused by proxy", [HTTP_BROKEN] = "broken",
-	};
 	char name[S3_KEY_MAX + 128], status[48];
 
 	if (!log_enabled(LOG_DEBUG))
@@ -248,11 +251,61 @@ static void log_attempt(const struct call_state *state)
 		  (long)((clock_now_ns() - state->began_ns) / 1000000));
 }
 
+/* What the call is about, as the audit log has it. */
+static struct audit_request audited(const struct call_state *state)
+{
+	const struct s3_call *call = state->call;
+	bool own = state->stage == CALL_MAIN;
+
+	return (struct audit_request){ .operation = ops[call_op(state)].name,
+				       .bucket = call->bucket,
+				       .key = ops[call_op(state)].target == OP_OBJECT ? call->key
+					      : own                                   ? call->prefix
+										      : NULL,
+				       .source_bucket = own ? call->source_bucket : NULL,
+				       .source_key = own ? call->source_key : NULL,
+				       .keys = own ? call->keys : NULL,
+				       .key_count = own ? call->key_count : 0,
+				       .error = "",
+				       .etag = "" };
+}
+
+static uint64_t sent_bytes(const struct call_state *state)
+{
+	return state->stage == CALL_MAIN && state->ex.has_body ? state->payload.body.len : 0;
+}
+
+static void audit_attempt(const struct call_state *state)
+{
+	struct audit_request r = audited(state);
+	struct xml_error error = { .has_actual_size = false };
+	struct xml_result result = { .etag = "" };
+	bool good = state->ex.end == HTTP_COMPLETE && state->ex.status / 100 == 2;
+
+	r.status = state->ex.status;
+	r.error = ends[state->ex.end];
+	r.sent = sent_bytes(state);
+	r.received = is_data(state) ? state->delivered - state->delivered_before : state->text.len;
+	r.etag = state->answer.info.etag;
+	r.version_id = state->answer.info.version_id;
+	r.request_id = state->answer.request_id;
+	r.ms = (clock_now_ns() - state->began_ns) / 1000000;
+	if (state->ex.end == HTTP_COMPLETE && !is_data(state) && state->text.len && buf_ok(&state->text) &&
+	    xml_read_error(buf_str(&state->text), state->text.len, &error))
+		r.error = error.code;
+	else if (good && ops[call_op(state)].answer == OP_RESULT && buf_ok(&state->text) &&
+		 xml_read_result(buf_str(&state->text), state->text.len, &result) == 0 && result.etag[0])
+		r.etag = result.etag;
+	audit_request(state->client->config.audit, &r);
+}
+
 static void on_done(struct http_exchange *ex)
 {
 	struct call_state *state = ex->arg;
 
 	log_attempt(state);
+	if (state->client->config.audit)
+		audit_attempt(state);
 	if (ex->end == HTTP_COMPLETE && ex->status / 100 != 2 && ex->status != 404 && ex->status != 412)
 		counter_add(COUNTER_request_failures, 1);
 	state->sent_sum = state->body.sum;
@@ -346,6 +399,9 @@ static int take_request(struct call_state *state)
 {
 	struct quota *q = state->client->config.quota;
 	struct err ended = ERR_INIT;
+
+	if (audit_ready(state->client->config.audit, &ended) < 0)
+		return call_fail(state, EIO, "%s", err_text(&ended));
 
 	if (state->call->accepted || state->call->op == S3_ABORT_MULTIPART_UPLOAD) {
 		quota_add(q, QUOTA_requests, 1);
@@ -514,6 +570,11 @@ void call_finish(struct call_state *state, int status)
 		retry_put(&state->client->bucket, state->cost ? state->cost : 1);
 	if (status == 0)
 		note_upload(state->client, call);
+	if (status < 0 && !state->attempts && !state->job.cancelled && state->client->config.audit) {
+		const struct audit_request r = audited(state);
+
+		audit_refused(state->client->config.audit, &r, -status, err_text(&call->err));
+	}
 	if (call->on_done)
 		call->on_done(call, call->arg);
 	pthread_mutex_lock(&state->lock);

@@ -36,6 +36,7 @@
 #define S3_DELETE_MAX    1000
 #define S3_UPLOAD_ID_MAX 512
 
+struct audit;  /* s3/audit.h */
 struct policy; /* config/policy.h */
 struct quota;  /* s3/quota.h */
 struct s3_client;
@@ -64,6 +65,7 @@ struct s3_config {
 	const char *notes_dir;              /* where our multipart uploads are noted (notes.h); NULL: nowhere */
 	struct s3_credentials *credentials; /* borrowed; NULL with unsigned_requests */
 	struct quota *quota;                /* borrowed; NULL: none */
+	struct audit *audit;                /* the same */
 };
 
 int s3_client_new(const struct s3_config *config, struct s3_client **ret, struct err *err);

@@ -1,8 +1,10 @@
 #include "volume/s3volume.h"
 
+#include "s3/audit.h"
 #include "volume/dir.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -25,6 +27,9 @@ int s3_file_grant(struct vfile *vf, struct vcall *call, uint64_t off, uint64_t l
 	int rc = f ? object_grant(f->n->o, &f->ra, off, len, pin, &r, &call->err) : -EISDIR;
 
 	if (rc == 0)
+		f->granted +=
+		    min_u64(range_end(r.off, r.len) - min_u64(range_end(r.off, r.len), off), len ? len : UINT64_MAX);
+	if (rc == 0)
 		*ret = (struct vrange){ r.off, r.len, r.gen };
 	return rc;
 }
@@ -43,6 +48,8 @@ int s3_file_claim(struct vfile *vf, struct vcall *call, uint64_t off, uint64_t l
 	struct object_range r;
 	int rc = f ? object_claim(f->n->o, off, len, &r, &call->err) : -EISDIR;
 
+	if (rc == 0 && len != UINT64_MAX)
+		f->claimed += len;
 	if (rc == 0)
 		*ret = (struct vrange){ r.off, r.len, r.gen };
 	return rc;
@@ -177,6 +184,31 @@ int s3_file_readdir(struct vfile *vf, struct vcall *call, uint64_t pos, void *bu
 	return dir_readdir(vf, call, pos, buf, room, ret_used, ret_entries, ret_end);
 }
 
+/* A line of the audit log: what is known of the file that was closed. */
+static void audit_closed(const struct s3volume *v, struct s3file *f)
+{
+	struct s3_info *info = calloc(1, sizeof(*info));
+	char id[NAMES_ID_MAX];
+	struct s3key k = { .place = S3PLACE_KEY };
+	struct audit_file line = { .mount = v->base.mount,
+				   .bucket = k.bucket,
+				   .key = k.key,
+				   .written = f->writable,
+				   .granted = f->granted,
+				   .claimed = f->claimed,
+				   .size = object_size(f->n->o),
+				   .errnum = f->writable ? -object_result(f->n->o) : 0 };
+
+	pthread_mutex_lock(&v->space->names.lock);
+	snprintf(id, sizeof(id), "%s", f->n->node->id);
+	pthread_mutex_unlock(&v->space->names.lock);
+	names_key(id, &k);
+	line.path = v->root.bucket[0] ? k.key + min_u64(strlen(v->root.prefix), strlen(k.key)) : id;
+	line.etag = info && object_info(f->n->o, info) ? info->etag : "";
+	audit_file(v->audit, &line);
+	free(info);
+}
+
 void s3_file_free(struct vfile *vf)
 {
 	struct s3volume *v = s3_of(vf->volume);
@@ -188,6 +220,8 @@ void s3_file_free(struct vfile *vf)
 		return;
 	}
 	object_reader_gone(f->n->o, &f->ra);
+	if (v->audit)
+		audit_closed(v, f);
 	pthread_mutex_lock(&v->space->names.lock);
 	DL_DELETE(f->n->files, f);
 	f->n->file_count--;

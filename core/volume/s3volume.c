@@ -305,6 +305,7 @@ int volume_s3_new(const struct volume_s3_config *config, struct volume **ret, st
 	v->base.denied = POLICY_ALL & ~policy_verbs(config->policy);
 	v->base.quota = config->quota;
 	v->policy = config->policy;
+	v->audit = config->audit;
 	v->client = config->client;
 	v->store = config->store;
 	v->watch = config->watch;

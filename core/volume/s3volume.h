@@ -31,8 +31,9 @@ struct s3file {
 	struct vfile base;
 	struct onode *n;
 	struct readahead ra;
-	bool writable, told; /* told: that it is gone */
-	uint32_t flags;      /* of those that make a difference later */
+	bool writable, told;               /* told: that it is gone */
+	uint32_t flags;                    /* of those that make a difference later */
+	_Atomic uint64_t granted, claimed; /* bytes that it was told it may read, write */
 	struct s3file *prev, *next;
 };
 
@@ -85,6 +86,7 @@ struct s3volume {
 	struct watch *watch;
 	struct s3path_root root;
 	const struct policy *policy; /* NULL: all is permitted */
+	struct audit *audit;         /* NULL: none */
 	bool attributes_list, excl_open, remove_later;
 	uint64_t copy_max, copy_part;
 	uint32_t uid, gid; /* of what has no owner: the broker's */

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct audit; /* s3/audit.h */
 struct quota; /* s3/quota.h */
 struct volume;
 struct vfile; /* an open description: of an object or of a directory */
@@ -219,6 +220,7 @@ struct volume_s3_config {
 	bool read_only;
 	const struct policy *policy; /* borrowed; NULL: all is permitted */
 	struct quota *quota;         /* borrowed; NULL: none */
+	struct audit *audit;         /* the same */
 	int ttl_ms; /* attributes and negative answers; default 1,000; what this session changed is seen at once */
 	bool attributes_list;       /* do not ask for user metadata */
 	bool excl_open;             /* O_EXCL puts an empty object at open */
