@@ -32,6 +32,7 @@ struct call_state {
 	struct payload payload;
 	enum call_stage stage;
 	unsigned attempts;   /* of CALL_MAIN, since the last progress */
+	unsigned stalls;     /* attempts in a row that ended because nothing came or went */
 	int cost;            /* tokens that the last retry took */
 	int64_t deadline_ns; /* 0: none */
 	bool region_tried, skew_tried, bare_tried, keys_tried;

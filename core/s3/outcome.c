@@ -28,6 +28,7 @@
 
 #define SKEW_LIMIT_SECONDS 900
 #define PROGRESS_BYTES     MIB(1)
+#define STALLS_MAX         2
 
 /* The next attempt after a pause, or the end with what is in call->err. */
 static void retry(struct call_state *state, enum errors_class class, int errnum, int cost)
@@ -516,6 +517,25 @@ static void stopped(struct call_state *state)
 		call_finish(state, -errnum);
 }
 
+/*
+ * Another connection may be alive where this one was dead; a server that says nothing twice is not waited for a third time,
+ * nor one that has copied for ten times as long. A Complete is asked for again, to learn what became of it.
+ */
+static void stalled(struct call_state *state)
+{
+	unsigned flags = ops[state->call->op].flags;
+	bool copies = (flags & OP_SLOW) && !(flags & OP_XML);
+
+	if (state->delivered != state->delivered_before)
+		state->stalls = 0;
+	state->maybe_applied = true;
+	call_fail(state, ETIMEDOUT, "nothing came or went for %d ms", state->ex.stall_timeout_ms);
+	if (++state->stalls >= STALLS_MAX || copies)
+		call_finish(state, -ETIMEDOUT);
+	else
+		retry(state, ERRORS_TRANSIENT, ETIMEDOUT, RETRY_COST_TIMEOUT);
+}
+
 void outcome_of(struct call_state *state)
 {
 	const struct http_exchange *ex = &state->ex;
@@ -556,9 +576,7 @@ void outcome_of(struct call_state *state)
 		unreachable(state);
 		return;
 	case HTTP_STALLED:
-		state->maybe_applied = true;
-		call_fail(state, EIO, "nothing came or went for %d ms", ex->stall_timeout_ms);
-		retry(state, ERRORS_TRANSIENT, EIO, RETRY_COST_TIMEOUT);
+		stalled(state);
 		return;
 	default:
 		state->maybe_applied = true;
