@@ -71,7 +71,7 @@ class Box:
         }[name]
         if not shutil.which(wrapper[0]):
             pytest.skip(f"no {wrapper[0]} here; see tests/support/install.sh")
-        line = [str(w) for w in [*self.become, *wrapper, "true"]]
+        line = [str(w) for w in [*self.become, *wrapper, "sh", "-c", "/bin/true && /bin/true"]]
         native = subprocess.run(line, env=self.mount.base_env(), cwd="/", capture_output=True, text=True, timeout=60)
         if native.returncode:
             pytest.skip(f"not on this machine: {native.stderr.strip()}")
