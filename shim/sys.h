@@ -3,7 +3,8 @@
  *
  * The shim's own calls must not pass through its hooks, must work before libc is initialised, in signal handlers and in
  * vfork children, must not be cancellation points and must not touch errno. So they are inline instructions: each
- * returns what the kernel returned, a value or -errno. Source: syscall(2), "Architecture calling conventions".
+ * returns what the kernel returned, a value or -errno. Source: syscall(2), "Architecture calling conventions". Registers
+ * of arguments are outputs too: the kernel keeps them, valgrind puts a signal mask of its own there.
  */
 #ifndef S3SHIM_SHIM_SYS_H
 #define S3SHIM_SHIM_SYS_H
@@ -18,8 +19,8 @@ static inline long sys6(long n, long a, long b, long c, long d, long e, long f)
 	register long r8 __asm__("r8") = e;
 	register long r9 __asm__("r9") = f;
 	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "=a"(ret), "+D"(a), "+S"(b), "+d"(c), "+r"(r10)
+			 : "a"(n), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return ret;
 #elif defined(__aarch64__)

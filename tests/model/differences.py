@@ -90,6 +90,20 @@ def _folder_unhooked(row, m, proc, words, native, routed):
     return look and m.pair.native_only(proc, f"{look} {words[2]}").startswith("ok d") and routed.endswith("status 0")
 
 
+@explains("removed-open-folder")
+def _removed_open_folder(row, m, proc, words, native, routed):
+    if words[0] != "fchdir" or not native.startswith("ok") or not refused(row, routed):
+        return False
+    gone = os.readlink(f"/proc/{m.native_pid(proc)}/cwd").endswith(" (deleted)")
+    m.pair.do(proc, "chdir @")
+    return gone
+
+
+@explains("received-folder")
+def _received_folder(row, m, proc, words, native, routed):
+    return words[0] == "pread" and words[1] == m.taken and native == "err EISDIR" and routed.startswith("ok 0 ")
+
+
 @explains("extended-attributes")
 def _extended_attributes(row, m, proc, words, native, routed):
     if words[0] not in ("setxattr", "getxattr") or not refused(row, routed):

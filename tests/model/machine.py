@@ -450,9 +450,10 @@ class Machine(RuleBasedStateMachine):
         if native.startswith("ok"):
             native, routed = self.pair.do(taker, "take 207")
             self.check(taker, "take", native, routed)
-            taken = native.split()[1]
+            taken = self.taken = native.split()[1]
             for line in (f"lseek {taken} 0 1", f"pread {taken} {PART} 0", f"write {taken} {m} 1", f"close {taken}"):
                 self.check(taker, line, *self.pair.do(taker, line))
+            self.taken = None
 
     # The end
 
@@ -470,6 +471,7 @@ class Machine(RuleBasedStateMachine):
             self.mount.remove()
 
     failed = False
+    taken = None  # a descriptor that has just come by SCM_RIGHTS
 
     def implicit_folder(self):
         """docs/SEMANTICS.md: implicit-folder. Are folders that hold nothing allowed to be gone?"""

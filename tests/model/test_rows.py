@@ -18,6 +18,7 @@ SHOWN = {
     "renamed-open-folder": ("""
         os.mkdir(at('d')); fd = os.open(at('d'), os.O_RDONLY); os.rename(at('d'), at('e')); os.mkdir(at('d')); touch('d/new')
         os.stat('new', dir_fd=fd)""", None),
+    "removed-open-folder": ("os.mkdir(at('d')); fd = os.open(at('d'), os.O_RDONLY); os.rmdir(at('d')); os.fchdir(fd)", "ENOENT"),
     "create-dot": ("os.mkdir(at('x/.'))", None),
     "folder-unhooked": ("""
         os.mkdir(at('d'))
@@ -30,6 +31,9 @@ SHOWN = {
         f = touch('a'); os.chmod(f, 0o644); fd = os.open(f, os.O_RDWR); a, b = socket.socketpair()
         socket.send_fds(a, [b'x'], [fd]); os.fchmod(socket.recv_fds(b, 1, 1)[1][0], 0o600)
         return os.stat(f).st_mode & 0o777""", 0o644),
+    "received-folder": ("""
+        a, b = socket.socketpair(); socket.send_fds(a, [b'x'], [os.open(D, os.O_RDONLY)])
+        return os.read(socket.recv_fds(b, 1, 1)[1][0], 1).decode()""", ""),
     "two-errors": ("check(libc.renameat2(-100, at('none/x').encode(), 77, b'x', 0))", "EBADF"),
     "text-busy": ("""
         f = touch('program'); w = os.open(f, os.O_RDWR); os.write(w, b'#!/bin/true\\n'); os.chmod(f, 0o755)
@@ -61,6 +65,7 @@ def show(name, piece):
         shown[name] = piece()
     except OSError as e:
         shown[name] = errno.errorcode[e.errno].replace('ENOTSUP', 'EOPNOTSUPP')
+    os.chdir('/')
 MOUNT = sys.argv[1]
 """
 
