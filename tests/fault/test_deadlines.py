@@ -1,5 +1,5 @@
-"""A server that keeps its connections open and says nothing: every call ends by itself, with ETIMEDOUT, and what was written is
-kept. How long each takes is not asserted, but what the deadline allows in the worst case, many times over."""
+"""A server that keeps its connections open and says nothing: every call ends by itself, with an error, and what was written
+is kept. How long each takes is not asserted, but what the deadline allows in the worst case, many times over."""
 import pytest
 from test_faults import private  # noqa: F401, a fixture
 
@@ -46,7 +46,7 @@ def test_nothing_hangs(private, eventually):  # noqa: F811
         private.server.resume()
     r = private.finish(p, None)
     got = dict(line.split() for line in r.out.splitlines())
-    assert set(got.values()) == {"ETIMEDOUT"} and len(got) == 12, got
+    assert set(got.values()) <= {"ETIMEDOUT", "EIO"} and len(got) == 12, got  # EIO: a new connection came to nothing
     for name in ("w", "s"):
         kept = [line.split("kept in '")[1].split("'")[0] for line in r.err.splitlines() if f"/{name} was not uploaded" in line]
         assert private.keys().count(name) or open(kept[0]).read() == "accepted", r
