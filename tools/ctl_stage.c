@@ -166,9 +166,9 @@ int ctl_stage(int argc, char **argv)
 		if (s.root < 0)
 			r = err_set(&err, errno, "root '%s': %s", root, strerror(errno));
 	}
+	if (r == 0)
+		r = open_cache(&s, &err);
 	if (r < 0)
-		r = asset_report_fail(&s.config, &err);
-	else if ((r = open_cache(&s, &err)) < 0)
 		r = asset_report_fail(&s.config, &err);
 	else if ((r = stage_all(&s, &err)) < 0)
 		r = EXIT_FAILED;
