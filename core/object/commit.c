@@ -122,16 +122,39 @@ static int scan_block(struct commit *c, uint64_t block)
 	return r;
 }
 
+/* Behind the base, zeros that nobody wrote: known without a look. @zeros: the crc of a block of them. */
+static int scan_hole(struct commit *c, uint64_t block, uint64_t zeros)
+{
+	uint64_t off = block * BLOCK_BYTES, end = min_u64(off + BLOCK_BYTES, c->size);
+	int r = plan_ranges_add(&c->changed, off, end);
+	uint64_t crc = zeros;
+
+	if (end - off < BLOCK_BYTES) { /* the last */
+		memset(c->buf, 0, BLOCK_BYTES);
+		crc = crc64_update(0, c->buf, (size_t)(end - off));
+	}
+	return r == 0 && !c->live ? present_set(&c->sent, block, &crc) : r;
+}
+
 static int scan(struct commit *c)
 {
-	uint64_t blocks = present_blocks(c->size);
+	uint64_t blocks = present_blocks(c->size), data = 0, zeros;
 	int r = 0;
 
-	c->buf = malloc(BLOCK_BYTES);
+	c->buf = calloc(1, BLOCK_BYTES);
 	if (!c->buf)
 		return -ENOMEM;
-	for (uint64_t b = 0; b < blocks && r == 0; b++)
-		r = scan_block(c, b);
+	zeros = crc64_update(0, c->buf, BLOCK_BYTES);
+	for (uint64_t b = 0; b < blocks && r == 0; b++) {
+		uint64_t off = b * BLOCK_BYTES;
+
+		if (off >= c->base_end && off >= data)
+			data = stage_next_data(&c->o->stage, off);
+		if (off >= c->base_end && min_u64(off + BLOCK_BYTES, c->size) <= data)
+			r = scan_hole(c, b, zeros);
+		else
+			r = scan_block(c, b);
+	}
 	return r;
 }
 

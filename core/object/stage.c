@@ -319,6 +319,15 @@ bool stage_is_data(const struct stage *s, uint64_t off, uint64_t end)
 	return hole < 0 ? errno != ENXIO : (uint64_t)hole >= end;
 }
 
+uint64_t stage_next_data(const struct stage *s, uint64_t off)
+{
+	off_t data = lseek(s->ro, (off_t)off, SEEK_DATA);
+
+	if (data < 0)
+		return errno == ENXIO ? UINT64_MAX : off;
+	return (uint64_t)data;
+}
+
 int64_t stage_mtime_ns(const struct stage *s)
 {
 	struct stat st;

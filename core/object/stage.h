@@ -68,6 +68,8 @@ int stage_punch(const struct stage *s, struct watched *w, uint64_t off, uint64_t
 uint64_t stage_size(const struct stage *s);
 /** stage_is_data() - no hole begins in [off, end), as far as the file system tells. */
 bool stage_is_data(const struct stage *s, uint64_t off, uint64_t end);
+/** stage_next_data() - where data begins, at @off or behind it; UINT64_MAX: holes alone are left. */
+uint64_t stage_next_data(const struct stage *s, uint64_t off);
 int64_t stage_mtime_ns(const struct stage *s);
 int stage_set_mtime(const struct stage *s, struct watched *w, int64_t mtime_ns);
 

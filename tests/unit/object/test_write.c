@@ -202,6 +202,33 @@ Test(object_write, cutting_a_big_object_copies_what_is_left)
 	cr_assert_eq(fake_total(), 3, "Create, UploadPartCopy, Complete");
 }
 
+/* That their checksums are those of zeros is told by the last commit, which finds nothing to send. */
+Test(object_write, holes_of_a_new_file_are_zeros)
+{
+	size_t size = MIB(3) + 77;
+	cleanup_free char *want = calloc(1, size);
+	static const char zeros[1000];
+	struct err err = ERR_INIT;
+	struct prog p, reader;
+	unsigned sent;
+
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_RDWR), 0);
+	write_all(&p, "abc", 3, 100000);
+	memcpy(want + 100000, "abc", 3);
+	cr_assert_eq(object_truncate(p.o, size, &err), 0);
+	cr_assert_eq(prog_open(&reader, "k", OBJECT_READ, O_RDONLY), 0);
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert(fake_is("k", want, size));
+	sent = fake_total();
+	cr_assert_eq(prog_open(&p, "k", OBJECT_WRITE, O_RDWR), 0);
+	write_all(&p, zeros, sizeof(zeros), MIB(2));
+	write_all(&p, zeros, 50, size - 50);
+	write_all(&p, "b", 1, 100001);
+	cr_assert_eq(prog_close(&p), 0);
+	cr_assert_eq(fake_total(), sent);
+	cr_assert_eq(prog_close(&reader), 0);
+}
+
 Test(object_write, cut_and_grown_again_the_rest_is_zeros)
 {
 	cleanup_free char *want = bench_bytes(MIB(20), 1);
