@@ -6,6 +6,7 @@
 #include "volume/dots.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,11 +90,28 @@ static int refuse_creation(struct volume *v, struct vcall *call, const char *pat
 	return rc == 0 ? -EEXIST : rc == -ENOENT ? why : rc;
 }
 
+/* A removal of what is not there: a disk that is mounted read-only does not look. */
 static int refuse_removal(struct volume *v, struct vcall *call, const char *path, int why)
 {
 	int rc = look(v, call, path, true);
 
-	return rc == 0 || rc == -ENOENT ? why : rc;
+	return rc == 0 || (rc == -ENOENT && why == -EROFS) ? why : rc;
+}
+
+static bool has_long_name(const char *path)
+{
+	for (size_t len; *path; path += len + (path[len] == '/')) {
+		len = strcspn(path, "/");
+		if (len > NAME_MAX)
+			return true;
+	}
+	return false;
+}
+
+/* What is moved or linked has to be there, whatever is wrong with the new name. */
+static int look_at_source(struct volume *v, struct vcall *call, const char *from, const char *to)
+{
+	return has_long_name(to) ? look(v, call, from, true) : 0;
 }
 
 static bool wants_write(uint32_t flags)
@@ -308,7 +326,8 @@ static int refuse_two(struct volume *v, struct vcall *call, const char *from, co
 	if (rc == VOLUME_REDIRECT || rc != why)
 		return rc;
 	call->redirect_which = 2;
-	return refuse_removal(v, call, to, why);
+	rc = look(v, call, to, true);
+	return rc == 0 || rc == -ENOENT ? why : rc;
 }
 
 static int check_two(struct volume *v, struct vcall *call, const char *from, const char *to)
@@ -327,7 +346,8 @@ int volume_rename(struct volume *v, struct vcall *call, const char *from, const 
 		return rc;
 	if (why)
 		return refuse_two(v, call, from, to, why);
-	return FORWARD(v, rename, v, call, from, to, flags);
+	rc = look_at_source(v, call, from, to);
+	return rc ? rc : FORWARD(v, rename, v, call, from, to, flags);
 }
 
 int volume_symlink(struct volume *v, struct vcall *call, const char *target, const char *path)
@@ -354,7 +374,8 @@ int volume_link(struct volume *v, struct vcall *call, const char *from, const ch
 		return rc;
 	if (why)
 		return refuse_two(v, call, from, to, why);
-	return FORWARD(v, link, v, call, from, to, flags);
+	rc = look_at_source(v, call, from, to);
+	return rc ? rc : FORWARD(v, link, v, call, from, to, flags);
 }
 
 int volume_mknod(struct volume *v, struct vcall *call, const char *path, uint32_t mode, uint64_t rdev)

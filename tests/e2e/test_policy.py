@@ -81,6 +81,13 @@ def test_read_and_list(place):
     assert place.get("d/g") == b"0123456789"
 
 
+def test_what_is_not_there(gw):
+    """As on a disk: a folder that may not be written to is looked into first, a disk that is read-only is not."""
+    script = TRY + "t('rm', lambda: os.unlink('/s3/none'))\nt('mv', lambda: os.rename('/s3/none', '/s3/n'))"
+    for options, expected in (["--allow", "read,list"], "ENOENT"), (["--read-only"], "EROFS"):
+        assert set(results(gw.python(script, gw.point, options=options)).values()) == {expected}
+
+
 def test_read_only_stays_erofs(gw):
     got = attempt(gw, "read,list", "--read-only")
     assert got["create"] == "EROFS" and got["unlink"] == "EROFS" and got["read"] == "0123456789"

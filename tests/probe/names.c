@@ -3,7 +3,7 @@
 
 int main(int argc, char **argv)
 {
-	char buf[8] = { 0 };
+	char buf[8] = { 0 }, longest[257] = { 0 };
 	int fd;
 
 	probe_begin(argc, argv);
@@ -30,6 +30,10 @@ int main(int argc, char **argv)
 	say("rename below no descriptor", renameat(77, "x", AT_FDCWD, at("h")));
 	say("link below no descriptor", linkat(AT_FDCWD, at("g"), 77, "x", 0));
 	say("rename missing", rename(at("f"), at("h")));
+	memset(longest, 'n', sizeof(longest) - 1);
+	say("rename missing to a name too long", rename(at("f"), at(longest)));
+	say("rename to a name too long", rename(at("g"), at(longest)));
+	say("link missing to a name too long", link(at("f"), at(longest)));
 	say("rename to itself", rename(at("g"), at("g")));
 	make("h", "file h, longer");
 	say("rename over", rename(at("g"), at("h")));
