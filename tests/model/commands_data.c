@@ -154,9 +154,18 @@ static void do_pwritev2(char **w)
 	answer(pwritev2(fd_of(w[0]), v, 3, number(w[2]), (int)number(w[4])));
 }
 
+/* Data and holes of a folder: each file system has its own idea. */
 static void do_lseek(char **w)
 {
-	answer(lseek(fd_of(w[0]), number(w[1]), (int)number(w[2])));
+	int fd = fd_of(w[0]), whence = (int)number(w[2]);
+	struct stat st;
+
+	if (whence >= SEEK_DATA && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		answer(-1);
+		return;
+	}
+	answer(lseek(fd, number(w[1]), whence));
 }
 
 static void do_ftruncate(char **w)
