@@ -201,7 +201,8 @@ def main():
     p.add_argument("--only", choices=["pass_through", "transfer", "latency"], help="one section alone")
     p.add_argument("--row", help="of latency: only rows whose name contains this")
     args = p.parse_args()
-    scratch = Path(tempfile.mkdtemp(prefix="s3shim-bench-", dir="/var/tmp"))
+    # Names that begin like the mount point cost some 50 ns more: they are the rare ones (docs/PERFORMANCE.md).
+    scratch = Path(tempfile.mkdtemp(prefix="bench-s3shim-", dir="/var/tmp"))
     (scratch / "cache").mkdir(mode=0o700)
     try:
         result = {}
