@@ -1,6 +1,7 @@
 #include "cache/cache.h"
 
 #include "base/counters.h"
+#include "base/io.h"
 #include "base/util.h"
 #include "cache/backend.h"
 #include "s3/checksum.h"
@@ -162,32 +163,6 @@ static const char *text_etag(const struct head *head, const struct cache_name *n
 
 /* bytes */
 
-static int read_all(int fd, void *to, size_t len, uint64_t off)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pread(fd, (char *)to + done, len - done, (off_t)(off + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EBADMSG; /* it ends too early */
-		done += (size_t)n;
-	}
-	return 0;
-}
-
-static int write_all(int fd, const void *from, size_t len, uint64_t off)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pwrite(fd, (const char *)from + done, len - done, (off_t)(off + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 static uint64_t head_sum(struct head *head)
 {
 	uint64_t was = head->sum, sum;
@@ -202,7 +177,7 @@ static uint64_t head_sum(struct head *head)
 static int read_head(const struct cache_region *r, struct head **ret)
 {
 	struct head begin, *head;
-	int rc = r->len < sizeof(begin) ? -EBADMSG : read_all(r->fd, &begin, sizeof(begin), r->off);
+	int rc = r->len < sizeof(begin) ? -EBADMSG : io_pread(r->fd, &begin, sizeof(begin), r->off, -EBADMSG);
 
 	if (rc < 0)
 		return rc;
@@ -213,7 +188,7 @@ static int read_head(const struct cache_region *r, struct head **ret)
 	head = malloc(begin.head_len);
 	if (!head)
 		return -ENOMEM;
-	rc = read_all(r->fd, head, begin.head_len, r->off);
+	rc = io_pread(r->fd, head, begin.head_len, r->off, -EBADMSG);
 	/* it may have changed since */
 	if (rc == 0 && (memcmp(head, &begin, sizeof(begin)) != 0 || head_sum(head) != head->sum))
 		rc = -EBADMSG;
@@ -299,7 +274,7 @@ int cache_entry_read(struct cache_entry *e, uint64_t block, void *to)
 	if (block >= blocks_of(e->head->size))
 		return 0;
 	len = block_len(e->head->size, block);
-	r = read_all(e->region.fd, to, len, e->region.off + e->head->head_len + block * BLOCK_BYTES);
+	r = io_pread(e->region.fd, to, len, e->region.off + e->head->head_len + block * BLOCK_BYTES, -EBADMSG);
 	if (r == 0 && crc64_update(0, to, len) != e->crcs[block])
 		r = -EBADMSG;
 	if (r < 0) {
@@ -318,7 +293,7 @@ int cache_entry_copy(struct cache_entry *e, int fd)
 	for (uint64_t b = 0; n >= 0 && b < blocks_of(e->head->size); b++) {
 		n = cache_entry_read(e, b, buf);
 		if (n > 0) {
-			int r = write_all(fd, buf, (size_t)n, b * BLOCK_BYTES);
+			int r = io_pwrite(fd, buf, (size_t)n, b * BLOCK_BYTES);
 			n = r < 0 ? r : n;
 		}
 	}
@@ -436,7 +411,7 @@ int cache_writer_block(struct cache_writer *w, int fd, uint64_t block, const uin
 {
 	uint64_t from = block * BLOCK_BYTES, to = w->region.off + w->head->head_len + from, sum;
 	size_t len = block_len(w->head->size, block);
-	int r = read_all(fd, w->buf, len, from);
+	int r = io_pread(fd, w->buf, len, from, -EBADMSG);
 
 	if (r < 0)
 		return r;
@@ -444,7 +419,7 @@ int cache_writer_block(struct cache_writer *w, int fd, uint64_t block, const uin
 	if (crc && *crc != sum)
 		return -EBADMSG;
 	if (!copy_range(w, fd, from, to, len))
-		r = write_all(w->region.fd, w->buf, len, to);
+		r = io_pwrite(w->region.fd, w->buf, len, to);
 	if (r < 0)
 		return r;
 	w->crcs[block] = sum;
@@ -463,7 +438,7 @@ int cache_commit(struct cache_writer *w)
 		w->head->whole = checksum_combine(CHECKSUM_CRC64NVME, w->head->whole, w->crcs[b], block_len(size, b));
 	w->head->sum = head_sum(w->head);
 	if (r == 0)
-		r = write_all(w->region.fd, w->head, w->head->head_len, w->region.off);
+		r = io_pwrite(w->region.fd, w->head, w->head->head_len, w->region.off);
 	if (r == 0)
 		r = w->cache->backend->ops->commit(w->cache->backend, &w->region);
 	writer_free(w, r < 0);

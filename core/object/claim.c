@@ -1,4 +1,6 @@
 #include "object/internal.h"
+
+#include "base/io.h"
 #include "s3/quota.h"
 
 #include <fcntl.h>
@@ -133,17 +135,11 @@ int object_truncate(struct object *o, uint64_t size, struct err *err)
 static int write_zeros(int fd, uint64_t off, uint64_t end)
 {
 	static const char zeros[65536];
+	int r = 0;
 
-	while (off < end) {
-		ssize_t n = pwrite(fd, zeros, (size_t)min_u64(sizeof(zeros), end - off), (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		off += (uint64_t)n;
-	}
-	return 0;
+	for (; off < end && r == 0; off += sizeof(zeros))
+		r = io_pwrite(fd, zeros, (size_t)min_u64(sizeof(zeros), end - off), off);
+	return r;
 }
 
 /*

@@ -1,6 +1,7 @@
 #include "object/internal.h"
 
 #include "base/counters.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "object/plan.h"
 #include "object/style.h"
@@ -46,24 +47,10 @@ struct commit {
 	char *buf;      /* a block */
 };
 
+/* What it shrank by meanwhile is zeros: a later commit will see. */
 static int read_file(const struct commit *c, char *to, size_t len, uint64_t off)
 {
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = pread(c->o->stage.ro, to + done, len - done, (off_t)(off + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0) { /* it shrank meanwhile: a later commit will see */
-			memset(to + done, 0, len - done);
-			return 0;
-		}
-		done += (size_t)n;
-	}
-	return 0;
+	return io_pread_padded(c->o->stage.ro, to, len, off);
 }
 
 /* A block that never came is as it was, but for the gap's: there a part of it may have been written since. */

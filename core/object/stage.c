@@ -1,5 +1,6 @@
 #include "object/stage.h"
 
+#include "base/io.h"
 #include "base/util.h"
 #include "object/watch.h"
 
@@ -227,22 +228,6 @@ void stage_return(const struct stage *s, struct watched *w, int fd)
 	watch_unlock(w);
 }
 
-static int write_all(int fd, const char *data, size_t len, uint64_t off)
-{
-	while (len) {
-		ssize_t n = pwrite(fd, data, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /*
  * What keeps st_mtime looks at it, changes the file and puts it back: meanwhile neither another one nor
  * stage_set_mtime() may come. The kernel takes an inode's lock for each write anyhow.
@@ -283,7 +268,7 @@ int stage_fill(const struct stage *s, struct watched *w, const void *data, size_
 		return fd;
 	if (keep_mtime)
 		pthread_mutex_lock(times_lock(s));
-	r = keep_mtime && fstat(fd, &st) < 0 ? -errno : write_all(fd, data, len, off);
+	r = keep_mtime && fstat(fd, &st) < 0 ? -errno : io_pwrite(fd, data, len, off);
 	if (r == 0 && keep_mtime) {
 		times[1] = st.st_mtim;
 		(void)futimens(fd, times);

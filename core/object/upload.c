@@ -1,5 +1,6 @@
 #include "object/upload.h"
 
+#include "base/io.h"
 #include "base/log.h"
 #include "object/internal.h"
 #include "object/style.h"
@@ -233,27 +234,6 @@ static void flight_clear(struct flight *f)
 	f->busy = false;
 }
 
-/* A file that shrinks meanwhile gives zeros: what is sent is compared with it at the next commit. */
-static int read_fully(int fd, char *to, size_t len, uint64_t off)
-{
-	while (len) {
-		ssize_t n = pread(fd, to, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0) {
-			memset(to, 0, len);
-			return 0;
-		}
-		to += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int copy_out(struct upload *u, struct flight *f, const struct plan_part *p, const struct upload_source *from)
 {
 	size_t step = (size_t)min_u64(p->len, BUFFER_MAX);
@@ -271,7 +251,7 @@ static int copy_out(struct upload *u, struct flight *f, const struct plan_part *
 	for (uint64_t done = 0; done < p->len && r == 0; done += step) {
 		size_t n = (size_t)min_u64(step, p->len - done);
 
-		r = read_fully(from->fd, f->buffer, n, p->off + done);
+		r = io_pread_padded(from->fd, f->buffer, n, p->off + done);
 		if (r == 0 && !whole && pwrite(f->scratch, f->buffer, n, (off_t)done) != (ssize_t)n)
 			r = -ENOSPC;
 		if (r == 0) {

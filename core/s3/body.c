@@ -4,6 +4,7 @@
  */
 #include "s3/body.h"
 
+#include "base/io.h"
 #include "base/util.h"
 
 #include <stdio.h>
@@ -56,15 +57,7 @@ int body_source_read(const struct s3_body *source, uint64_t offset, void *to, si
 		memcpy(to, (const char *)source->memory + offset, len);
 		return 0;
 	}
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pread(source->fd, (char *)to + done, len - done, (off_t)(source->offset + offset + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return 0;
+	return io_pread(source->fd, to, len, source->offset + offset, -EIO);
 }
 
 /* The next chunk into the frame, its head right before the bytes. */

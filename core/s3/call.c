@@ -18,6 +18,7 @@
 
 #include "base/counters.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/util.h"
 
@@ -175,19 +176,6 @@ static int on_headers(struct http_exchange *ex)
 	return 0;
 }
 
-static int write_sink(const struct s3_call *call, uint64_t at, const char *data, size_t len)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pwrite(call->sink_fd, data + done, len - done, (off_t)(call->sink_offset + at + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 static int deliver(struct call_state *state, const char *data, size_t len)
 {
 	struct s3_call *call = state->call;
@@ -206,7 +194,7 @@ static int deliver(struct call_state *state, const char *data, size_t len)
 	if (state->sha256_value[0] && !EVP_DigestUpdate(state->sha256, data, len))
 		return fault(state, -EIO, true, "hashing what was received");
 	if (call->sink_fd >= 0)
-		r = write_sink(call, state->delivered, data, len);
+		r = io_pwrite(call->sink_fd, data, len, call->sink_offset + state->delivered);
 	else if (call->on_data)
 		r = call->on_data(call, call->range_off + state->delivered, data, len, call->arg);
 	if (r < 0)
