@@ -7,10 +7,9 @@
  * a process, and the mount points are known. The broker loads them once more, so that no secret is handed over.
  */
 #include "listen.h"
-#include "base/clock.h"
+#include "answer.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "broker/json.h"
 #include "config/assets.h"
 #include "config/jtree.h"
 #include "daemon.h"
@@ -36,7 +35,6 @@
 #define HISTORY_MAX  256
 #define TALKS_MAX    256
 #define OPTIONS_MAX  1024
-#define LIST_ROW     1024 /* bytes of one session in a list, at most */
 
 struct listen {
 	const char *path;
@@ -52,110 +50,6 @@ struct listen {
 	int stops;
 	unsigned failed;
 };
-
-/* ---- answers ---- */
-
-/* @assets: JSON of what became of them; NULL: none. */
-static void answer_failure(struct talk *t, int status, const char *sentence, const char *assets)
-{
-	size_t size = ERR_TEXT_MAX * 6 + (assets ? strlen(assets) : 0) + 128;
-	cleanup_free char *text = malloc(size);
-	struct json j;
-
-	if (!text) {
-		t->gone = true;
-		return;
-	}
-	json_init(&j, text, size);
-	json_put(&j, "{\"error\": ");
-	json_string(&j, sentence, strlen(sentence));
-	json_put(&j, ", \"status\": %d, \"assets\": %s}", status, assets ? assets : "null");
-	talk_say(t, text, j.len);
-}
-
-static void answer_error(struct talk *t, int status, const char *sentence)
-{
-	answer_failure(t, status, sentence, NULL);
-}
-
-static void put_member(struct json *j, const char *name, const char *value)
-{
-	json_put(j, "\"%s\": ", name);
-	json_string(j, value, strlen(value));
-}
-
-static void answer_started(struct talk *t, const struct hosted *h)
-{
-	size_t size = WIRE_ROUTES_MAX * 6 + PATH_MAX * 12 + 1024 + (h->assets ? strlen(h->assets) : 0);
-	cleanup_free char *text = malloc(size);
-	struct json j;
-
-	if (!text) {
-		t->gone = true;
-		return;
-	}
-	json_init(&j, text, size);
-	json_put(&j, "{");
-	put_member(&j, "session", h->id);
-	json_put(&j, ", ");
-	put_member(&j, "socket", h->socket);
-	json_put(&j, ", \"pid\": %ld, \"environment\": {", (long)h->pid);
-	put_member(&j, "LD_PRELOAD", h->library);
-	json_put(&j, ", ");
-	put_member(&j, WIRE_ENV_SOCKET, h->socket);
-	json_put(&j, ", ");
-	put_member(&j, WIRE_ENV_ROUTES, h->routes);
-	json_put(&j, "}, \"assets\": %s}", h->assets ? h->assets : "null");
-	talk_say(t, text, j.len);
-}
-
-static void answer_ended(struct talk *t, struct hosted *h)
-{
-	size_t size = (h->report ? strlen(h->report) : 0) + 2048;
-	cleanup_free char *text = malloc(size);
-	struct json j;
-
-	if (!text) {
-		t->gone = true;
-		return;
-	}
-	json_init(&j, text, size);
-	json_put(&j, "{");
-	put_member(&j, "session", h->id);
-	json_put(&j, ", ");
-	put_member(&j, "how", h->how);
-	json_put(&j, ", \"failed\": %u, \"statistics\": %s}", h->failed, h->report ? h->report : "null");
-	talk_say(t, text, j.len);
-	h->told = true;
-}
-
-static void answer_list(const struct listen *l, struct talk *t)
-{
-	size_t size = (l->living + l->ended) * LIST_ROW + 64;
-	cleanup_free char *text = malloc(size);
-	const struct hosted *h;
-	struct json j;
-
-	if (!text) {
-		t->gone = true;
-		return;
-	}
-	json_init(&j, text, size);
-	json_put(&j, "{\"sessions\": [");
-	DL_FOREACH (l->sessions, h) {
-		int64_t until_ns = h->state == HOSTED_ENDED ? h->ended_ns : clock_now_ns();
-		json_put(&j, "%s{", h == l->sessions ? "" : ", ");
-		put_member(&j, "session", h->id);
-		json_put(&j, ", \"state\": \"%s\", ", hosted_state_name(h->state));
-		put_member(&j, "socket", h->socket);
-		json_put(&j, ", \"pid\": %ld, \"seconds\": %.3f, ", (long)h->pid,
-			 (double)(until_ns - h->started_ns) / 1e9);
-		put_member(&j, "how", h->how);
-		json_put(&j, "}");
-	}
-	json_put(&j, "]}");
-	talk_say(t, text, j.len);
-}
 
 /* ---- requests ---- */
 
@@ -304,7 +198,7 @@ static void take_add(struct listen *l, struct talk *t, const struct jtree *j, in
 		log_info("s3shimd", "session '%s' is started, process %ld", h->id, (long)h->pid);
 	}
 	if (err.errnum)
-		answer_error(t, status, err_text(&err));
+		answer_error(t, status, err_text(&err), NULL);
 	free_options(l, argv, count);
 }
 
@@ -316,7 +210,7 @@ static void take_end(struct listen *l, struct talk *t, const struct jtree *j, in
 
 	if (!h) {
 		(void)snprintf(sentence, sizeof(sentence), "there is no session '%s'", id ? id : "");
-		answer_error(t, 1, sentence);
+		answer_error(t, 1, sentence, NULL);
 		return;
 	}
 	hosted_end(h, "it was ended when asked");
@@ -331,7 +225,7 @@ static void take_line(struct listen *l, struct talk *t, const char *line)
 	int value;
 
 	if (jtree_parse(&j, "request", line, strlen(line), &err) < 0) {
-		answer_error(t, PROGRAM_OWN_FAILURE, err_text(&err));
+		answer_error(t, PROGRAM_OWN_FAILURE, err_text(&err), NULL);
 		return;
 	}
 	if ((value = jtree_get(&j, 0, "add")) >= 0)
@@ -339,9 +233,10 @@ static void take_line(struct listen *l, struct talk *t, const char *line)
 	else if ((value = jtree_get(&j, 0, "end")) >= 0)
 		take_end(l, t, &j, value);
 	else if (jtree_get(&j, 0, "list") >= 0)
-		answer_list(l, t);
+		answer_list(t, l->sessions);
 	else
-		answer_error(t, PROGRAM_OWN_FAILURE, "a request is {\"add\": ...}, {\"list\": true} or {\"end\": ...}");
+		answer_error(t, PROGRAM_OWN_FAILURE, "a request is {\"add\": ...}, {\"list\": true} or {\"end\": ...}",
+			     NULL);
 	jtree_deinit(&j);
 }
 
@@ -366,8 +261,8 @@ static void settle(struct talk *t)
 	} else if (h->was_ready) {
 		answer_started(t, h);
 	} else {
-		answer_failure(t, h->assets_status ? h->assets_status : PROGRAM_OWN_FAILURE, err_text(&h->err),
-			       h->assets);
+		answer_error(t, h->assets_status ? h->assets_status : PROGRAM_OWN_FAILURE, err_text(&h->err),
+			     h->assets);
 	}
 	t->session = NULL;
 }
