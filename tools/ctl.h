@@ -40,6 +40,9 @@ int ctl_stage(int argc, char **argv);
 /** ctl_session() - `s3ctl session ...`, the same. Return: the status to exit with: 125 where there is no session. */
 int ctl_session(int argc, char **argv);
 
+/** ctl_take_value() - `--name VALUE` or `--name=VALUE` at argv[*at], which moves on. Return: false: it is another option. */
+bool ctl_take_value(char **argv, int argc, int *at, const char *name, const char **ret);
+
 /** ctl_put_string() - a JSON string on stdout; bytes below 0x20 are escaped, others are passed on. */
 void ctl_write_string(FILE *to, const char *text);
 void ctl_put_string(const char *text);

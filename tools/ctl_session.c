@@ -49,21 +49,6 @@ static int complain(const char *sentence, int status)
 
 /* ---- the command line ---- */
 
-static bool take_value(char **argv, int argc, int *at, const char *name, const char **ret)
-{
-	size_t n = strlen(name);
-
-	if (strncmp(argv[*at], name, n) != 0)
-		return false;
-	if (argv[*at][n] == '=')
-		*ret = argv[*at] + n + 1;
-	else if (!argv[*at][n] && *at + 1 < argc)
-		*ret = argv[++*at];
-	else
-		return false;
-	return true;
-}
-
 static bool is_path(int opt)
 {
 	return opt >= 0 && (option_rows[opt].type == OPTION_TYPE_PATH || option_rows[opt].type == OPTION_TYPE_LOG_PATH);
@@ -317,8 +302,8 @@ static int take_words(struct session_ctl *s, int argc, char **argv)
 			return -ECANCELED;
 		if (strcmp(argv[i], "--json") == 0)
 			s->json = true;
-		else if (take_value(argv, argc, &i, "--daemon", &s->daemon) ||
-			 (add && take_value(argv, argc, &i, "--id", &s->id)))
+		else if (ctl_take_value(argv, argc, &i, "--daemon", &s->daemon) ||
+			 (add && ctl_take_value(argv, argc, &i, "--id", &s->id)))
 			continue;
 		else if (!add && !list && argv[i][0] != '-' && !s->id)
 			s->id = argv[i];

@@ -78,8 +78,7 @@ static int bad_word(const char *word)
 	return usage(stderr, EXIT_USAGE);
 }
 
-/* `--name VALUE` or `--name=VALUE` at argv[*at]. Return: false if it is another option. */
-static bool take_value(char **argv, int argc, int *at, const char *name, const char **ret)
+bool ctl_take_value(char **argv, int argc, int *at, const char *name, const char **ret)
 {
 	size_t n = strlen(name);
 
@@ -107,8 +106,8 @@ static bool take_option(struct ctl *q, char **argv, int argc, int *at)
 {
 	return take_flag(argv[*at], "--json", &q->json) || take_flag(argv[*at], "--force", &q->force) ||
 	       take_flag(argv[*at], "-l", &q->long_form) || take_flag(argv[*at], "-r", &q->recursive) ||
-	       take_value(argv, argc, at, "--socket", &q->socket) ||
-	       take_value(argv, argc, at, "--cache-dir", &q->cache_dir);
+	       ctl_take_value(argv, argc, at, "--socket", &q->socket) ||
+	       ctl_take_value(argv, argc, at, "--cache-dir", &q->cache_dir);
 }
 
 /* An option that was given and that the command has no use for; NULL: none. */
@@ -157,7 +156,8 @@ static int run_sweep(const struct command *c, int argc, char **argv)
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return usage(stdout, 0);
 		if (take_flag(argv[i], "--json", &q.json) || take_flag(argv[i], "--abort", &q.abort) ||
-		    take_flag(argv[i], "--all", &q.all) || take_value(argv, argc, &i, "--older-than", &q.older_than))
+		    take_flag(argv[i], "--all", &q.all) ||
+		    ctl_take_value(argv, argc, &i, "--older-than", &q.older_than))
 			continue;
 		if (strncmp(argv[i], "--", 2) == 0 && option_by_flag(argv[i] + 2, strcspn(argv[i] + 2, "=")) < 0)
 			return bad_word(argv[i]);
